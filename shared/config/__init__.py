@@ -1,0 +1,1 @@
+"""The YAML that operators edit: models, loader, hash, lints, JSON Schema."""
