@@ -1,0 +1,1 @@
+"""The decision: observation + memory + configuration + now -> what to do, and why. Pure."""
