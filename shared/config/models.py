@@ -1,94 +1,26 @@
 """The file as a whole: pools, schedules, overrides. Keys, defaults and meaning are the contract."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from shared.config.policy_models import Policy, Section
+from shared.config.fields import (
+    MAX_POOL_SIZE,
+    WEEKDAYS,
+    CalendarDate,
+    CompartmentOcid,
+    Days,
+    Instant,
+    Name,
+    PoolOcid,
+    Region,
+    Size,
+    Zone,
+    parse_days,
+)
+from shared.config.policy_models import InconsistentError, Policy, Section
 from shared.config.units import Amount, ClockTime, Duration, InstanceAmount, parse_amount
-
-MAX_POOL_SIZE = 10_000  # OCI allows 500 a pool by default; the limit is raised on request
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"{name!r} is not an IANA time zone such as Europe/Berlin or UTC"
-        ) from None
-    return name
-
-
-def _utc_instant(value: object) -> datetime:
-    if isinstance(value, datetime):
-        moment = value
-    else:
-        try:
-            moment = datetime.fromisoformat(value) if isinstance(value, str) else None  # type: ignore[assignment] # None is refused below
-        except ValueError:
-            moment = None  # type: ignore[assignment] # the same
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("must be an instant with its zone, such as 2026-12-01T12:00:00Z")
-    return moment.astimezone(UTC)
-
-
-def _calendar_date(value: object) -> date:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) else date.min.replace(day=99)
-    except ValueError:
-        raise ValueError("must be a date such as 2026-12-25") from None
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-Instant = Annotated[
-    datetime,
-    BeforeValidator(_utc_instant),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-CalendarDate = Annotated[
-    date,
-    BeforeValidator(_calendar_date),
-    WithJsonSchema({"type": "string", "format": "date"}),
-]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-Size = Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, strict=True)]
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def parse_days(value: object) -> frozenset[int]:
-    """Read `[mon-fri, sun]` as weekday numbers, Monday 0. Ranges may wrap (`sat-mon`)."""
-    if isinstance(value, frozenset):
-        return value
-    entries = [value] if isinstance(value, str) else value
-    if not isinstance(entries, list) or not entries:
-        raise ValueError("must be a list of days such as [mon-fri, sun]")
-    found: set[int] = set()
-    for entry in entries:
-        first, _, last = str(entry).strip().lower().partition("-")
-        if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
-            raise ValueError(f"{entry!r} is not a day or a range of days: use mon … sun or mon-fri")
-        start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-        found.update((start + i) % 7 for i in range((end - start) % 7 + 1))
-    return frozenset(found)
-
-
-Days = Annotated[
-    frozenset[int],
-    BeforeValidator(parse_days),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "examples": ["mon-fri", "sun"]},
-        }
-    ),
-]
 
 
 class Limits(Section):
@@ -100,7 +32,7 @@ class Limits(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
-            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+            raise InconsistentError(f"min ({self.min}) is above max ({self.max})")
         return self
 
 
@@ -113,7 +45,7 @@ class Stabilization(Section):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if max(self.scale_out, self.scale_in) > timedelta(hours=24):
-            raise ValueError("stabilization windows are at most 24h")
+            raise InconsistentError("stabilization windows are at most 24h")
         return self
 
 
@@ -137,13 +69,23 @@ class AtLeast(Section):
     at_least: Size
 
 
+def _form_of_on_missing(value: object) -> str:
+    return "at_least" if isinstance(value, dict | AtLeast) else "hold"
+
+
+OnMissing = Annotated[
+    Annotated[Literal["hold"], Tag("hold")] | Annotated[AtLeast, Tag("at_least")],
+    Discriminator(_form_of_on_missing),
+]
+
+
 class Pool(Section):
     """One OCI instance pool and how it is sized."""
 
     name: Name
-    instance_pool_id: str = Field(pattern=r"^ocid1\.instancepool\.", max_length=255)
-    compartment_id: str = Field(pattern=r"^ocid1\.(compartment|tenancy)\.", max_length=255)
-    region: str = Field(pattern=r"^[a-z]{2,}-[a-z]+-\d+$", max_length=100)
+    instance_pool_id: PoolOcid
+    compartment_id: CompartmentOcid
+    region: Region
     mode: Literal["active", "observe", "paused"] = "active"
     limits: Limits = Field(default_factory=lambda: Limits(min=1, max=10))
     policies: list[Policy] = Field(default_factory=list, max_length=20)
@@ -153,16 +95,16 @@ class Pool(Section):
     warmup: Duration = timedelta(minutes=1)
     metric_lag: Duration = timedelta(minutes=2)
     stale_after: Duration = timedelta(minutes=6)
-    on_missing_metrics: Literal["hold"] | AtLeast = "hold"
+    on_missing_metrics: OnMissing = "hold"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         names = [policy.name for policy in self.policies]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two policies are named {name!r}")
+                raise InconsistentError(f"two policies are named {name!r}")
         if self.stale_after <= self.metric_lag:
-            raise ValueError("stale_after must be longer than metric_lag")
+            raise InconsistentError("stale_after must be longer than metric_lag")
         return self
 
 
@@ -186,13 +128,13 @@ class Schedule(Section):
     @model_validator(mode="after")
     def _is_a_window(self) -> Self:
         if self.start == self.end:
-            raise ValueError("start and end are equal: for a whole day write 00:00 to 24:00")
+            raise InconsistentError("start and end are equal: for a whole day write 00:00 to 24:00")
         if self.start == 24 * 60:
-            raise ValueError("start cannot be 24:00: write 00:00 of the next day")
+            raise InconsistentError("start cannot be 24:00: write 00:00 of the next day")
         if self.from_ and self.until and self.from_ > self.until:
-            raise ValueError(f"from ({self.from_}) is after until ({self.until})")
+            raise InconsistentError(f"from ({self.from_}) is after until ({self.until})")
         if self.ready_early > timedelta(hours=12):
-            raise ValueError("ready_early is at most 12h")
+            raise InconsistentError("ready_early is at most 12h")
         return self
 
     @property
@@ -242,4 +184,20 @@ def as_file_keys(section: Section) -> dict[str, Any]:
     return section.model_dump(mode="json", by_alias=True)
 
 
-__all__ = ["Amount", "Config", "Override", "Policy", "Pool", "Schedule", "as_file_keys"]
+__all__ = [
+    "MAX_POOL_SIZE",
+    "WEEKDAYS",
+    "Amount",
+    "AtLeast",
+    "Config",
+    "Cooldown",
+    "Limits",
+    "MaxStep",
+    "Override",
+    "Policy",
+    "Pool",
+    "Schedule",
+    "Stabilization",
+    "as_file_keys",
+    "parse_days",
+]

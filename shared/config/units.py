@@ -105,8 +105,6 @@ def parse_amount(value: object) -> Amount:
 
 def parse_clock_time(value: object) -> int:
     """Read `08:00` as minutes after local midnight (480); 24:00 is 1440. Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1440:
-        return value
     if not isinstance(value, str) or _CLOCK_TIME.fullmatch(value) is None:
         raise ValueError('must be a local time such as "08:00" (HH:MM, 00:00 to 24:00)')
     hours, minutes = value.split(":")
@@ -123,7 +121,7 @@ def parse_number(value: object) -> Fraction:
     if isinstance(value, Fraction):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a number")
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic reads ValueError only
     return exact(value)
 
 

@@ -1,0 +1,143 @@
+"""From the validator's findings to sentences an operator understands, with their places."""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.config.keys import legal_keys
+from shared.config.places import Places
+from shared.config.problems import MAX_PROBLEMS, Location, Problem, shown_key
+from shared.config.scalars import looks_like_a_number
+
+Finding = Mapping[str, Any]
+
+_YAML_1_1_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'limits'?`, or nothing when no known word is near."""
+    if len(word) > 64:
+        return ""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def explain(
+    error: ValidationError,
+    places: Places,
+    prefix: Location = (),
+    *,
+    keep: Callable[[Finding, Location], bool] = lambda _finding, _location: True,
+) -> list[Problem]:
+    """Say what a validation found, one problem for each.
+
+    Args:
+        error: what pydantic raised.
+        places: where things stand in the file.
+        prefix: where the validated section stands in the file.
+        keep: decides by finding and location which of them to tell.
+    """
+    problems: list[Problem] = []
+    findings = error.errors(include_url=False, include_context=True)
+    for finding in findings[: 4 * MAX_PROBLEMS]:
+        raw = (*prefix, *finding["loc"])
+        location = without_tags(raw)
+        if keep(finding, location):
+            problems.append(_problem(finding, raw, location, places))
+    return problems
+
+
+def without_tags(raw: Location) -> Location:
+    """Leave out the names of union members that pydantic puts between the keys."""
+    kept: list[str | int] = []
+    skip = False
+    for index, step in enumerate(raw):
+        if skip:
+            skip = False
+            continue
+        kept.append(step)
+        a_policy = isinstance(step, int) and index > 0 and raw[index - 1] == "policies"
+        skip = a_policy or step == "on_missing_metrics"
+    return tuple(kept)
+
+
+def _problem(finding: Finding, raw: Location, location: Location, places: Places) -> Problem:
+    kind = finding["type"]
+    if kind == "missing":
+        return places.problem(location, "is missing")
+    if kind == "extra_forbidden":
+        key = str(location[-1])
+        near = suggestion(key, legal_keys(raw[:-1]))
+        return places.problem(location, f"unknown key{near}", at_key=True)
+    if kind == "union_tag_not_found":
+        return places.problem(
+            (*location, "type"), "is missing: a policy's type is target_tracking or step"
+        )
+    if kind == "union_tag_invalid":
+        word = str(finding["input"].get("type", ""))
+        near = suggestion(word, ("target_tracking", "step"))
+        return places.problem((*location, "type"), f"must be target_tracking or step{near}")
+    return places.problem(location, _sentence(finding, location))
+
+
+def _sentence(finding: Finding, location: Location) -> str:
+    kind, context, value = finding["type"], finding.get("ctx", {}), finding.get("input")
+    if kind == "value_error":
+        said = str(context["error"])
+    elif kind == "literal_error":
+        said = _one_of(context["expected"], value, location)
+    else:
+        said = _SENTENCES.get(kind, "has a value that cannot be used here").format(**context)
+    if value is None:
+        return f"{said}, but has no value"
+    return said + _hint(kind, said, value)
+
+
+_SENTENCES = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be above {gt}",
+    "less_than": "must be below {lt}",
+    "too_short": "must have at least {min_length} item(s)",
+    "too_long": "must have at most {max_length} items",
+    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_long": "must have at most {max_length} characters",
+    "frozen_instance": "cannot be changed",
+}
+
+
+def _one_of(expected: str, value: object, location: Location) -> str:
+    if location[-1:] == ("on_missing_metrics",):
+        return "must be hold, or a mapping such as {at_least: 2}"
+    words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
+    if words == ["1"]:
+        return "must be 1, the only version of this format"
+    near = suggestion(value, words) if isinstance(value, str) else ""
+    return f"must be {', '.join(words[:-1])} or {words[-1]}{near}"
+
+
+def _hint(kind: str, said: str, value: object) -> str:
+    if kind == "string_type" and isinstance(value, int | float):
+        return ": put it in quotes"
+    if not isinstance(value, str):
+        return ""
+    if kind.startswith("bool") and value.lower() in _YAML_1_1_BOOLEANS:
+        return " (yes, no, on and off are text)"
+    if "number" in said and looks_like_a_number(value):
+        return ", in plain decimal digits and without quotes"
+    return ""
+
+
+__all__ = ["explain", "shown_key", "suggestion", "without_tags"]

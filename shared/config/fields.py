@@ -1,0 +1,192 @@
+"""Small types that several sections share: names, OCIDs, zones, dates, days, sizes."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+MAX_POOL_SIZE = 10_000  # OCI allows 500 a pool by default; the limit is raised on request
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Text of one form. Unlike a bare pattern, it complains with a sentence.
+
+    Attributes:
+        pattern: the regular expression, also shown in the JSON Schema.
+        sentence: what to say when it does not match; never the value.
+        examples: shown in the JSON Schema.
+        max_length: in characters.
+    """
+
+    pattern: str
+    sentence: str
+    examples: tuple[str, ...] = ()
+    max_length: int = 255
+
+    def check(self, value: str) -> str:
+        """The value, or ValueError with the sentence."""
+        if len(value) > self.max_length or re.fullmatch(self.pattern, value) is None:
+            raise ValueError(self.sentence)
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        described = dict(handler(schema))
+        described |= {"pattern": f"^(?:{self.pattern})$", "maxLength": self.max_length}
+        return described | ({"examples": list(self.examples)} if self.examples else {})
+
+
+# Names of the tz database that depend on the machine, or that are its own bookkeeping.
+_NOT_ZONES = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*")
+
+
+def _known_zone(name: str) -> str:
+    sentence = "must be an IANA time zone such as Europe/Berlin or UTC"
+    if len(name) > 64 or _NOT_ZONES.fullmatch(name):
+        raise ValueError(sentence)
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(sentence) from None
+    return name
+
+
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _utc_instant(value: object) -> datetime:
+    moment = value if isinstance(value, datetime) else None
+    try:
+        if isinstance(value, str) and _INSTANT.fullmatch(value):
+            moment = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" Z", "Z"))
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be an instant with its zone, such as 2026-12-01T12:00:00Z")
+
+
+def _calendar_date(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError("must be a date such as 2026-12-25")
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def parse_days(value: object) -> frozenset[int]:
+    """Read `[mon-fri, sun]` as weekday numbers, Monday 0. Ranges may wrap (`sat-mon`)."""
+    if isinstance(value, frozenset):
+        return value
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list) or not entries:
+        raise ValueError("must be a list of days such as [mon-fri, sun]")
+    found: set[int] = set()
+    for entry in entries:
+        first, _, last = str(entry).strip().lower().partition("-")
+        last = last or first
+        if first not in WEEKDAYS or last not in WEEKDAYS:
+            raise ValueError("each day must be one of mon … sun, or a range such as mon-fri")
+        start, end = WEEKDAYS.index(first), WEEKDAYS.index(last)
+        found.update((start + i) % 7 for i in range((end - start) % 7 + 1))
+    return frozenset(found)
+
+
+def format_days(days: frozenset[int]) -> list[str]:
+    """Write weekday numbers as names, Monday first."""
+    return [WEEKDAYS[day] for day in sorted(days)]
+
+
+_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_COMPARTMENT_PATTERN = r"ocid1\.(?:compartment|tenancy)\.[A-Za-z0-9._-]+"
+_DAY_PATTERN = "(?i:(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?)"
+
+Name = Annotated[
+    str,
+    Matches(
+        _NAME_PATTERN,
+        "a name has 1 to 63 letters, digits, dots, dashes and underscores, and starts with a"
+        " letter or digit",
+        ("web",),
+        63,
+    ),
+]
+PoolOcid = Annotated[
+    str,
+    Matches(
+        r"ocid1\.instancepool\.[A-Za-z0-9._-]+",
+        "must be the OCID of an instance pool (ocid1.instancepool.…)",
+        ("ocid1.instancepool.oc1.eu-frankfurt-1.example",),
+    ),
+]
+CompartmentOcid = Annotated[
+    str,
+    Matches(
+        _COMPARTMENT_PATTERN,
+        "must be the OCID of a compartment or of the tenancy (ocid1.compartment.…)",
+        ("ocid1.compartment.oc1..example",),
+    ),
+]
+Region = Annotated[
+    str,
+    Matches(
+        r"[a-z]{2,}-[a-z]+-\d+", "must be a region such as eu-frankfurt-1", ("eu-frankfurt-1",), 100
+    ),
+]
+Zone = Annotated[
+    str, AfterValidator(_known_zone), Field(json_schema_extra={"examples": ["Europe/Berlin"]})
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_utc_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+CalendarDate = Annotated[
+    date,
+    BeforeValidator(_calendar_date),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+Size = Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, strict=True)]
+Days = Annotated[
+    frozenset[int],
+    BeforeValidator(parse_days),
+    PlainSerializer(format_days),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "string",
+                "pattern": f"^{_DAY_PATTERN}$".replace("(?i:", "(?:"),
+                "examples": ["mon-fri", "sun"],
+            },
+        }
+    ),
+]

@@ -1,0 +1,61 @@
+"""Which keys are legal at a place, read off the models."""
+
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from shared.config.models import Config, Pool
+from shared.config.policy_models import Section, Step, TargetTracking
+from shared.config.problems import Location
+
+NOT_DEFAULTABLE = ("name", "instance_pool_id")
+_POLICY_TYPES: dict[str | int, type[Section]] = {"target_tracking": TargetTracking, "step": Step}
+
+
+def keys_of(section: type[Section]) -> tuple[str, ...]:
+    """The keys of a section as the file spells them, in the order of the models."""
+    return tuple(field.alias or name for name, field in section.model_fields.items())
+
+
+@cache
+def default_keys() -> tuple[str, ...]:
+    """The keys that `defaults` may hold: those of a pool that are not its identity."""
+    return tuple(key for key in keys_of(Pool) if key not in NOT_DEFAULTABLE)
+
+
+def legal_keys(raw: Location) -> tuple[str, ...]:
+    """The legal keys of the mapping at a location that still carries union tags."""
+    if not raw:
+        head = keys_of(Config)
+        return (*head[: head.index("pools")], "defaults", *head[head.index("pools") :])
+    if raw == ("defaults",):
+        return default_keys()
+    section: type[Section] = Pool if raw[0] == "defaults" else Config
+    for step in raw[1:] if raw[0] == "defaults" else raw:
+        if isinstance(step, int):
+            continue
+        chosen = _POLICY_TYPES.get(step) or _field_sections(section).get(step)
+        section = chosen or section
+    return keys_of(section)
+
+
+@cache
+def _field_sections(section: type[Section]) -> dict[str, type[Section]]:
+    """The sections that the fields of a section hold, by key; the first one of a union."""
+    found = {}
+    for name, field in section.model_fields.items():
+        inside = _sections_in(field.annotation)
+        if inside:
+            found[field.alias or name] = inside[0]
+    return found
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _sections_in(get_args(annotation)[0])
+    if origin in (Union, UnionType, list):
+        return [found for part in get_args(annotation) for found in _sections_in(part)]
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return []
