@@ -1,0 +1,217 @@
+"""Compute Management: instance pools and their members (API 20160918).
+
+Fields: SDK 2.189 core/models/instance_pool.py, instance_pool_summary.py, instance_summary.py;
+operations: core/compute_management_client.py.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from simulator.calls import Call
+from simulator.errors import (
+    ApiError,
+    incorrect_state,
+    invalid,
+    invalidated_retry_token,
+    no_etag_match,
+    not_found,
+    unreadable,
+)
+from simulator.members import Member
+from simulator.names import unique
+from simulator.pools import Pool, Snapshot
+from simulator.replies import Reply, page, timestamp
+
+RETRY_TOKENS_KEPT = timedelta(hours=24)
+_UPDATABLE = frozenset(
+    (
+        *("size", "displayName", "freeformTags", "definedTags", "instanceConfigurationId"),
+        *("placementConfigurations", "lifecycleManagement"),
+        *("instanceDisplayNameFormatter", "instanceHostnameFormatter"),
+    )
+)
+
+
+def list_instance_pools(call: Call) -> Reply:
+    """ListInstancePools: one compartment; TERMINATED pools stay listed for a while."""
+    compartment = call.compartment()
+    shown = []
+    for pool in call.world.pools.values():
+        at = call.now - timedelta(seconds=call.world.faults.list_lag_seconds)
+        seen = call.world.seen(pool, at)
+        if seen is None or pool.compartment_id != compartment or call.elsewhere(pool.region):
+            continue
+        wanted = call.query.get("lifecycleState", seen.state) == seen.state
+        named = call.query.get("displayName", pool.name) == pool.name
+        if wanted and named and pool.listed(call.now):
+            shown.append((pool, seen))
+    by_name = call.query.get("sortBy") == "DISPLAYNAME"
+    shown.sort(
+        key=lambda item: (item[0].name if by_name else item[0].created_at.isoformat(), item[0].id),
+        reverse=call.query.get("sortOrder", "ASC" if by_name else "DESC") == "DESC",
+    )
+    found, headers = page(shown, call.query)
+    return Reply([_summary(pool, seen) for pool, seen in found], headers=headers)
+
+
+def get_instance_pool(call: Call) -> Reply:
+    """GetInstancePool: the only read that carries an etag."""
+    return _pool_reply(call, call.pool())
+
+
+def update_instance_pool(call: Call) -> Reply:
+    """UpdateInstancePool: 200 at once; what becomes of it shows later.
+
+    A retry token that was used already returns the first answer again and applies nothing.
+    """
+    token = call.headers.get("opc-retry-token")
+    digest = hashlib.sha256(call.path["instancePoolId"].encode() + b"\0" + call.body).hexdigest()
+    if token is None:
+        return _update(call)
+    if not 1 <= len(token) <= 64:
+        raise invalid("opc-retry-token must have 1 to 64 characters")
+    key = (call.principal.key_id, token)
+    used = call.world.retry_tokens.get(key)
+    if used is not None and call.wall - used[0] < RETRY_TOKENS_KEPT:
+        if used[1] != digest:
+            raise invalidated_retry_token()
+        return used[2]
+    reply = _update(call)
+    call.world.retry_tokens[key] = (call.wall, digest, reply)
+    return reply
+
+
+def _update(call: Call) -> Reply:
+    pool = call.pool()
+    details = call.json()
+    if_match = call.headers.get("if-match")
+    if if_match is not None and if_match not in ("*", etag(pool)):
+        raise no_etag_match()
+    unknown = set(details) - _UPDATABLE
+    if unknown:
+        raise unreadable(f"Unrecognized fields: {', '.join(sorted(unknown))}")
+    seen = call.world.seen(pool, call.now)
+    state = seen.state if seen else "TERMINATED"
+    accepts = call.world.faults.while_scaling == "accept"
+    if state not in ("RUNNING", "STOPPED") and not (state == "SCALING" and accepts):
+        raise incorrect_state(f"The instance pool {pool.id} is in state {state}.")
+    size = details.get("size")
+    headers: dict[str, str] = {}
+    if size is not None:
+        request = pool.resize(_size(size, call.world.max_instances), call.now)
+        if request is not None:
+            headers["opc-work-request-id"] = request.id
+    _rename(pool, details)
+    reply = _pool_reply(call, pool)
+    return Reply(reply.body, headers=reply.headers | headers)
+
+
+def _size(value: object, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise invalid(f"size must be a whole number of at least 0, got {value!r}")
+    if value > most:
+        raise ApiError(400, "LimitExceeded", f"The pool can have at most {most} instances.")
+    return value
+
+
+def _rename(pool: Pool, details: dict[str, object]) -> None:
+    name, tags = details.get("displayName"), details.get("freeformTags")
+    configuration = details.get("instanceConfigurationId")
+    if isinstance(name, str):
+        pool.name = name
+    if isinstance(configuration, str):
+        pool.instance_configuration_id = configuration
+    if isinstance(tags, dict):
+        pool.freeform_tags = {str(key): str(value) for key, value in tags.items()}
+
+
+def list_instance_pool_instances(call: Call) -> Reply:
+    """ListInstancePoolInstances: paged; the terminated ones stay listed for hours."""
+    call.compartment()
+    pool = call.pool()
+    if call.required("compartmentId") != pool.compartment_id:
+        raise not_found()
+    at = call.now - timedelta(seconds=call.world.faults.list_lag_seconds)
+    kept = pool.timing.terminated_listed
+    listed = [
+        member
+        for member in pool.members
+        if member.created_at <= at
+        and (member.terminated_at is None or call.now < member.terminated_at + kept)
+        and call.query.get("displayName", member.display_name) == member.display_name
+    ]
+    by_name = call.query.get("sortBy") == "DISPLAYNAME"
+    listed.sort(
+        key=lambda m: (m.display_name if by_name else m.created_at.isoformat(), m.id),
+        reverse=call.query.get("sortOrder", "ASC" if by_name else "DESC") == "DESC",
+    )
+    found, headers = page(listed, call.query)
+    shape = call.world.workloads[pool.id].shape
+    return Reply([_member(pool, member, shape, at) for member in found], headers=headers)
+
+
+def etag(pool: Pool) -> str:
+    """Return the opaque version of a pool."""
+    return unique("etag", pool.id, pool.current.version)[:40]
+
+
+def _pool_reply(call: Call, pool: Pool) -> Reply:
+    seen = call.world.seen(pool, call.now)
+    if seen is None:
+        raise not_found()
+    placements = [
+        {
+            "availabilityDomain": ad,
+            "faultDomains": [fd for other, fd in pool.domains if other == ad],
+            "primarySubnetId": None,
+        }
+        for ad in _availability_domains(pool)
+    ]
+    body = _common(pool, seen) | {
+        "placementConfigurations": placements,
+        "loadBalancers": [],
+        "instanceDisplayNameFormatter": None,
+        "instanceHostnameFormatter": None,
+        "lifecycleManagement": None,
+    }
+    return Reply(body, headers={"etag": etag(pool)})
+
+
+def _summary(pool: Pool, seen: Snapshot) -> dict[str, object]:
+    return _common(pool, seen) | {"availabilityDomains": _availability_domains(pool)}
+
+
+def _common(pool: Pool, seen: Snapshot) -> dict[str, object]:
+    return {
+        "id": pool.id,
+        "compartmentId": pool.compartment_id,
+        "displayName": pool.name,
+        "instanceConfigurationId": pool.instance_configuration_id,
+        "poolType": "INSTANCE",
+        "lifecycleState": seen.state,
+        "size": seen.size,
+        "currentSize": seen.running,
+        "timeCreated": timestamp(pool.created_at),
+        "freeformTags": pool.freeform_tags,
+        "definedTags": {},
+    }
+
+
+def _availability_domains(pool: Pool) -> list[str]:
+    return sorted({ad for ad, _ in pool.domains})
+
+
+def _member(pool: Pool, member: Member, shape: str, at: datetime) -> dict[str, object]:
+    return {
+        "id": member.id,
+        "availabilityDomain": member.domain[0],
+        "compartmentId": pool.compartment_id,
+        "displayName": member.display_name,
+        "faultDomain": member.domain[1],
+        "instanceConfigurationId": pool.instance_configuration_id,
+        "region": pool.region,
+        "shape": shape,
+        "state": member.state(at),
+        "timeCreated": timestamp(member.created_at),
+        "loadBalancerBackends": [],
+    }
