@@ -1,0 +1,88 @@
+"""Floor and ceiling: local guard > limits > override > schedules. Known with or without metrics."""
+
+from datetime import datetime
+
+from shared.engine import windows
+from shared.engine.model import Bounds, Guard
+from shared.engine.plan import Plan
+from shared.engine.reasons import Code, Reason
+from shared.engine.wording import clock, instances
+
+
+def bounds_at(plan: Plan, now: datetime, guard: Guard | None) -> Bounds:
+    """The bounds of a pool at an instant, with everything that moved them."""
+    limits = plan.pool.limits
+    lease = plan.override_at(now)
+    if lease is not None:
+        text = (
+            f"override to {instances(lease.target_instances)} until {clock(lease.until)}: "
+            f"{lease.reason}"
+        )
+        found = Bounds(
+            lease.target_instances,
+            lease.target_instances,
+            (Reason(Code.OVERRIDE, text),),
+            override=lease.reason,
+        )
+    elif plan.schedules:
+        found = _scheduled(plan, now)
+    else:
+        found = Bounds(limits.min, limits.max)
+    return _guarded(_within_limits(found, limits.min, limits.max), guard)
+
+
+def _scheduled(plan: Plan, now: datetime) -> Bounds:
+    floor, ceiling = plan.pool.limits.min, plan.pool.limits.max
+    reasons: list[Reason] = []
+    names: list[str] = []
+    for schedule, zone in plan.schedules:
+        closes = windows.closes_at(schedule, zone, now)
+        if closes is None:
+            continue
+        names.append(schedule.name)
+        target = schedule.target_instances
+        if schedule.mode != "at_most":
+            floor = max(floor, target)
+            text = f"schedule {schedule.name} keeps at least {target} until {clock(closes)}"
+            reasons.append(Reason(Code.SCHEDULE_FLOOR, text))
+        if schedule.mode != "at_least":
+            ceiling = min(ceiling, target)
+            text = f"schedule {schedule.name} allows at most {target} until {clock(closes)}"
+            reasons.append(Reason(Code.SCHEDULE_CEILING, text))
+    if floor > ceiling:
+        text = f"the schedules' floor {floor} wins over their lower ceiling {ceiling}"
+        reasons.append(Reason(Code.FLOOR_ABOVE_CEILING, text))
+        ceiling = floor
+    return Bounds(floor, ceiling, tuple(reasons), schedules=tuple(names))
+
+
+def _within_limits(found: Bounds, low: int, high: int) -> Bounds:
+    floor, ceiling = max(low, min(found.floor, high)), max(low, min(found.ceiling, high))
+    if (floor, ceiling) == (found.floor, found.ceiling):
+        return found
+    text = f"limits keep the bounds within {low} to {high}"
+    return Bounds(
+        floor,
+        ceiling,
+        (*found.reasons, Reason(Code.LIMITS, text)),
+        found.override,
+        found.schedules,
+    )
+
+
+def _guarded(found: Bounds, guard: Guard | None) -> Bounds:
+    if guard is None:
+        return found
+    low = guard.min if guard.min is not None else 0
+    high = guard.max if guard.max is not None else max(found.ceiling, low)
+    floor, ceiling = min(max(found.floor, low), high), min(max(found.ceiling, low), high)
+    if (floor, ceiling) == (found.floor, found.ceiling):
+        return found
+    text = f"the node's guard keeps the bounds within {low} to {high}"
+    return Bounds(
+        floor,
+        ceiling,
+        (*found.reasons, Reason(Code.GUARD, text)),
+        found.override,
+        found.schedules,
+    )

@@ -1,0 +1,250 @@
+"""Target tracking: size the pool so that the metric returns to its target.
+
+The need is ceil(value × n / target) where n is the count of instances that PRODUCED the value,
+not the count of now: a value measured on 4 instances says nothing about 8. Damping for members
+without data follows the Kubernetes HPA (KEP 853): idle when growing, busy when shrinking.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.config.policy_models import TargetTracking
+from shared.engine.model import Edge, Vote, Wanted
+from shared.engine.policies.scene import Scene, label_of, no_data, size_zero
+from shared.engine.reasons import Code, Reason
+from shared.engine.samples import Window
+from shared.engine.totals import Total
+from shared.engine.wording import amount, instances, span
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load of a window as seen by someone who wants to grow and by one who wants to shrink.
+
+    `out` over `out_count` instances is the utilisation that may justify growth (unknown members
+    count as idle); `into` over `into_count` the one that may justify shrinking (they count as
+    busy). `damped` tells that the two differ because of members without trusted data.
+    """
+
+    out: Total
+    out_count: int
+    into: Total
+    into_count: int
+    plain: float
+    damped: str = ""
+
+
+class TargetTrackingVoter:
+    """A target-tracking policy with its numbers prepared."""
+
+    def __init__(self, policy: TargetTracking) -> None:
+        self.policy = policy
+        self.label = label_of(policy)
+        self.percent = policy.is_percent
+        self.target = policy.target
+        self.target_float = float(policy.target)
+        self.out_edge = policy.target * (1 + policy.tolerance.out)
+        self.out_float = float(self.out_edge)
+        self.in_edge = policy.target * (1 - policy.tolerance.in_)
+        self.in_float = float(self.in_edge)
+        self.interval: timedelta = policy.effective_interval
+        self.is_mean = policy.metric is not None and policy.statistic in {None, "mean"}
+        self.expected = max(1, policy.demand.window // self.interval) if policy.demand else 0
+        self.fill = max(100.0, self.target_float) if self.percent else self.target_float
+
+    def __call__(self, scene: Scene) -> Vote:
+        """Compare the load with the target, on the instances that carried it."""
+        window = scene.series.newest
+        if scene.error is not None or window is None:
+            return no_data(self.policy, scene)
+        if self.policy.per_instance:
+            load = self._total(scene, window)
+        elif scene.size == 0 or scene.active == 0:
+            return size_zero(self.policy, scene)
+        elif self.is_mean:
+            load = self._mean(scene, window)
+        else:
+            load = self._flat(scene, window)
+        if self.policy.demand is not None:
+            return self._by_demand(scene, window, load)
+        return self._by_newest(scene, window, load)
+
+    # what the newest window says -------------------------------------------------------------
+
+    def _total(self, scene: Scene, window: Window) -> Load:
+        """A total does not depend on who measured it: it is compared with the size of now."""
+        total = Total((window.value,))
+        return Load(total, scene.size, total, scene.size, window.value)
+
+    def _flat(self, scene: Scene, window: Window) -> Load:
+        """A maximum, percentile or query result, on the instances of its window; not damped."""
+        low = high = window.samples or 0
+        if not low:
+            low, high = scene.running_during(window, self.interval)
+        out, into = Total((window.value,), low), Total((window.value,), high)
+        return Load(out, low, into, high, window.value)
+
+    def _mean(self, scene: Scene, window: Window) -> Load:
+        """A mean per instance, damped for members that are silent or still warming up."""
+        reporting = scene.series.instances
+        if reporting is None:
+            if window.samples is None:
+                return self._flat(scene, window)
+            low, _ = scene.running_during(window, self.interval)
+            silent = max(0, low - window.samples) if scene.counts else 0
+            out = Total((window.value,), window.samples)
+            into = Total((*((window.value,) * window.samples), *((self.fill,) * silent)))
+            count = window.samples + silent
+            return Load(out, count, into, count, window.value, self._damping(silent, 0))
+        warming = scene.warming_at(window.at) if scene.members is not None else set()
+        ready = [value for key, value in reporting.items() if key not in warming]
+        silent = scene.silent_at(window, self.interval, reporting)
+        into = Total([*ready, *((self.fill,) * silent)]) if ready or silent else Total((0.0,))
+        plain = math.fsum(ready) / len(ready) if ready else window.value
+        return Load(
+            Total(ready) if ready else Total((0.0,)),
+            len(ready) + silent + len(warming),
+            into,
+            len(ready) + silent,
+            plain,
+            self._damping(silent, len(warming)),
+        )
+
+    def _damping(self, silent: int, warming: int) -> str:
+        parts = []
+        if silent:
+            parts.append(f"{instances(silent)} without data")
+        if warming:
+            parts.append(f"{instances(warming)} warming up")
+        return " and ".join(parts)
+
+    # opinions --------------------------------------------------------------------------------
+
+    def _by_newest(self, scene: Scene, window: Window, load: Load) -> Vote:
+        size, shown = scene.size, amount(load.plain, percent=self.percent)
+        aim = amount(self.target_float, percent=self.percent)
+        wanted = self._wanted(load, size)
+        if wanted is None:
+            return self._vote(scene, window, load, size, self._on_target(load, shown))
+        need = wanted
+        code = Code.DAMPED if load.damped else Code.OFF_TARGET
+        noted = f" (with {load.damped} counted in)" if load.damped else ""
+        what = "total" if self.policy.per_instance else "at"
+        text = f"{self.label} {what} {shown} with target {aim} needs {instances(need)}{noted}"
+        return self._vote(scene, window, load, need, Reason(code, text))
+
+    def _wanted(self, load: Load, size: int) -> int | None:
+        """The need outside the tolerance, or None to stay: inside, or flipped by damping."""
+        if load.out.compare(self.out_edge * load.out_count, self.out_float * load.out_count) > 0:
+            need = load.out.divided_up(self.target, self.target_float)
+            return need if need > size or not load.damped else None
+        if load.into.compare(self.in_edge * load.into_count, self.in_float * load.into_count) < 0:
+            need = load.into.divided_up(self.target, self.target_float)
+            return need if need < size or not load.damped else None
+        return None
+
+    def _on_target(self, load: Load, shown: str) -> Reason:
+        low = amount(self.in_float, percent=self.percent)
+        high = amount(self.out_float, percent=self.percent)
+        if load.damped and not self.in_float <= load.plain <= self.out_float:
+            text = f"{self.label} {shown} is not acted on: {load.damped}"
+            return Reason(Code.DAMPED, text)
+        if self.policy.per_instance:
+            text = f"{self.label} total {shown} is within {low} to {high} per instance"
+        else:
+            text = f"{self.label} {shown} is within {low} to {high}"
+        return Reason(Code.ON_TARGET, text)
+
+    def _by_demand(self, scene: Scene, window: Window, load: Load) -> Vote:
+        """Size for a percentile of recent demand: each window's value × its own instances."""
+        demand = self.policy.demand
+        assert demand is not None  # noqa: S101 # the caller has looked
+        start = window.at - demand.window
+        recent = [w for w in scene.series.windows if start < w.at]
+        present = 20 * len(recent)  # in twentieths of a window, to compare shares as integers
+        grow, keep = self._demand_at(scene, recent, demand.percentile)
+        size = scene.size
+        out_need = keep_need = size
+        if grow.compare(self.out_edge * size, self.out_float * size) > 0:
+            out_need = grow.divided_up(self.target, self.target_float)
+        if keep.compare(self.in_edge * size, self.in_float * size) < 0:
+            keep_need = keep.divided_up(self.target, self.target_float)
+        served = Load(grow, size, keep, size, load.plain)
+        what = f"the {demand.percentile}th percentile of {self.label} over {span(demand.window)}"
+        if out_need > size and present >= 10 * self.expected:
+            text = f"{what} needs {instances(out_need)}"
+            return self._vote(scene, window, served, out_need, Reason(Code.DEMAND_PERCENTILE, text))
+        if keep_need < size and present >= 16 * self.expected:
+            text = f"{what} needs only {instances(keep_need)}"
+            return self._vote(
+                scene, window, served, keep_need, Reason(Code.DEMAND_PERCENTILE, text)
+            )
+        if out_need == size == keep_need and present >= 16 * self.expected:
+            text = f"{what} is served by {instances(size)}"
+            return self._vote(scene, window, served, size, Reason(Code.DEMAND_PERCENTILE, text))
+        newest = self._wanted(load, size) or size
+        known = f"{len(recent)} of {self.expected} windows"
+        text = f"{what} is known for {known} only: its newest value may grow the pool"
+        need = max(size, newest)
+        return self._vote(scene, window, load, need, Reason(Code.DEMAND_INCOMPLETE, text))
+
+    def _demand_at(
+        self, scene: Scene, recent: list[Window], percentile: int
+    ) -> tuple[Total, Total]:
+        """Nearest-rank percentile of demand, once counted low (to grow), once high (to shrink)."""
+        if not recent:
+            return Total((0.0,)), Total((math.inf,))
+        if self.policy.per_instance:
+            ordered = sorted(w.value for w in recent)
+            value = Total((ordered[math.ceil(percentile * len(ordered) / 100) - 1],))
+            return value, value
+        low: list[tuple[float, float, int]] = []
+        high: list[tuple[float, float, int]] = []
+        for w in recent:
+            least, most = scene.running_during(w, self.interval)
+            fewest = w.samples or least
+            most = max(most, fewest) if scene.counts else fewest
+            low.append((w.value * fewest, w.value, fewest))
+            high.append((w.value * most, w.value, most))
+        rank = math.ceil(percentile * len(recent) / 100) - 1
+        _, low_value, low_count = sorted(low)[rank]
+        _, high_value, high_count = sorted(high)[rank]
+        return Total((low_value,), low_count), Total((high_value,), high_count)
+
+    def _vote(self, scene: Scene, window: Window, load: Load, need: int, reason: Reason) -> Vote:
+        grows, shrinks = self._edges(scene.size, load)
+        return Vote(
+            self.policy.name,
+            self.label,
+            Wanted(need),
+            reason,
+            value=load.plain,
+            at=window.at,
+            load=load.into.approximate,
+            out_threshold=self.out_float,
+            grows=grows,
+            shrinks=shrinks,
+            rejected=scene.series.rejected,
+        )
+
+    def _edges(self, size: int, load: Load) -> tuple[Edge | None, Edge | None]:
+        """The values at which this policy would ask for more, and for less, than `size`."""
+        if self.policy.per_instance:
+            value = max(self.out_float * size, self.target_float * size)
+            grows = Edge(value, max(size + 1, math.floor(value / self.target_float) + 1))
+            if size == 0:
+                return grows, None
+            fewer = min(self.in_float * size, self.target_float * (size - 1))
+            return grows, Edge(fewer, size - 1)
+        count = load.out_count or 1
+        value = max(self.out_float, self.target_float * size / count)
+        more = math.floor(value * count / self.target_float + 1e-9) + 1
+        grows = Edge(value, max(size + 1, more))
+        fewer = min(self.in_float, self.target_float * (size - 1) / (load.into_count or 1))
+        return grows, Edge(fewer, size - 1) if size > 1 else None
+
+
+def compile(policy: TargetTracking) -> TargetTrackingVoter:  # noqa: A001 # every kind's module has it
+    """Prepare a policy's numbers once, for many votes."""
+    return TargetTrackingVoter(policy)

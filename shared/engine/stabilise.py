@@ -1,0 +1,84 @@
+"""Stabilization: act on the smallest (out) or largest (in) need of a window.
+
+A scale-in needs proof: the window must be covered from its start without a hole. A new pool, lost
+memory, changed policies or a stop longer than the window leave its start uncovered.
+"""
+
+from datetime import datetime, timedelta
+
+from shared.config.models import Stabilization
+from shared.engine.model import NeedRun, Wait
+from shared.engine.reasons import Code, Reason
+from shared.engine.wording import instances, span
+
+Needs = tuple[NeedRun, ...]
+
+
+def remember(needs: Needs, now: datetime, need: int, hole: timedelta, keep: timedelta) -> Needs:
+    """Add this tick's need; runs that ended before the window are dropped, but for the last.
+
+    Equal needs without a hole between them are one run, so memory stays small.
+    """
+    if needs and needs[-1].need == need and timedelta(0) <= now - needs[-1].last <= hole:
+        needs = (*needs[:-1], NeedRun(needs[-1].first, now, need))
+    else:
+        needs = (*needs, NeedRun(now, now, need))
+    start = now - keep
+    first = 0
+    while first + 1 < len(needs) and needs[first].last < start and needs[first + 1].first <= start:
+        first += 1
+    return needs[first:] if first else needs
+
+
+def _uncovered(needs: Needs, now: datetime, start: datetime, hole: timedelta) -> datetime | None:
+    """From when on the window has been watched without a hole, if that is later than its start."""
+    watched = now
+    for run in reversed(needs):
+        if watched - run.last > hole:
+            break
+        watched = run.first
+        if watched <= start:
+            return None
+    return watched if watched > start else None
+
+
+def stabilise(
+    size: int, need: int, needs: Needs, now: datetime, rule: Stabilization, hole: timedelta
+) -> tuple[int, Reason | None, Wait | None]:
+    """The need to act on. `needs` holds this tick's need already."""
+    if need > size:
+        return _grow(size, need, needs, now, rule.scale_out)
+    if need < size and rule.scale_in > timedelta(0):
+        return _shrink(size, need, needs, now, rule.scale_in, hole)
+    return need, None, None
+
+
+def _grow(
+    size: int, need: int, needs: Needs, now: datetime, window: timedelta
+) -> tuple[int, Reason | None, Wait | None]:
+    recent = [run for run in needs if run.last >= now - window]
+    lowest = min(recent, key=lambda run: run.need, default=None)
+    if lowest is None or lowest.need >= need:
+        return need, None, None
+    allowed = max(size, lowest.need)
+    end = max(run.last for run in recent if run.need < need) + window
+    text = f"within the last {span(window)} as few as {instances(lowest.need)} were enough"
+    return allowed, Reason(Code.STABILIZING_OUT, text), Wait(end, "scale-out stabilization ends")
+
+
+def _shrink(
+    size: int, need: int, needs: Needs, now: datetime, window: timedelta, hole: timedelta
+) -> tuple[int, Reason | None, Wait | None]:
+    start = now - window
+    watched = _uncovered(needs, now, start, hole)
+    if watched is not None:
+        text = f"scaling in needs {span(window)} of history and there is {span(now - watched)}"
+        return size, Reason(Code.NO_HISTORY, text), Wait(watched + window, "history is complete")
+    recent = [run for run in needs if run.last >= start]
+    highest = max(run.need for run in recent)
+    if highest <= need:
+        return need, None, None
+    end = max(run.last for run in recent if run.need > need) + window
+    text = f"within the last {span(window)} up to {instances(highest)} were needed"
+    wait = Wait(end, "scale-in stabilization ends")
+    return min(size, highest), Reason(Code.STABILIZING_IN, text), wait
