@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -16,6 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
+
+from shared.config.units import Duration, format_duration
 
 MAX_POOL_SIZE = 10_000  # OCI allows 500 a pool by default; the limit is raised on request
 
@@ -55,6 +57,32 @@ class Matches:
         return described | ({"examples": list(self.examples)} if self.examples else {})
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A duration between two others, both allowed."""
+
+    low: timedelta
+    high: timedelta
+
+    def check(self, value: timedelta) -> timedelta:
+        """The value, or ValueError with a sentence."""
+        if not self.low <= value <= self.high:
+            raise ValueError(f"must be {self}")
+        return value
+
+    def __str__(self) -> str:
+        if not self.low:
+            return f"at most {format_duration(self.high)}"
+        return f"between {format_duration(self.low)} and {format_duration(self.high)}"
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+
+UpToADay = Annotated[Duration, Within(timedelta(0), timedelta(hours=24))]
+
 # Names of the tz database that depend on the machine, or that are its own bookkeeping.
 _NOT_ZONES = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*")
 
@@ -75,14 +103,17 @@ _INSTANT = re.compile(
 )
 
 
+_YEARS = range(2000, 2200)  # a week before or after any of them is still a date
+
+
 def _utc_instant(value: object) -> datetime:
     moment = value if isinstance(value, datetime) else None
     try:
         if isinstance(value, str) and _INSTANT.fullmatch(value):
             moment = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" Z", "Z"))
-        if moment is not None and moment.tzinfo is not None:
+        if moment is not None and moment.tzinfo is not None and moment.year in _YEARS:
             return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     raise ValueError("must be an instant with its zone, such as 2026-12-01T12:00:00Z")
 
@@ -92,10 +123,15 @@ def _calendar_date(value: object) -> date:
         return value
     try:
         if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-            return date.fromisoformat(value)
+            found = date.fromisoformat(value)
+            return found if found.year in _YEARS else _no_date()
     except ValueError:
         pass
-    raise ValueError("must be a date such as 2026-12-25")
+    return _no_date()
+
+
+def _no_date() -> Never:
+    raise ValueError("must be a date such as 2026-12-25, between the years 2000 and 2199")
 
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

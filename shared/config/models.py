@@ -16,6 +16,8 @@ from shared.config.fields import (
     PoolOcid,
     Region,
     Size,
+    UpToADay,
+    Within,
     Zone,
     parse_days,
 )
@@ -24,7 +26,7 @@ from shared.config.units import Amount, ClockTime, Duration, InstanceAmount, par
 
 
 class Limits(Section):
-    """Hard bounds of the pool's size. Nothing but the local guard is stronger."""
+    """Hard bounds of the pool's size. Nothing but the node's local guard is stronger."""
 
     min: Size = Field(1, description="Never fewer instances than this.")
     max: Size = Field(10, description="Never more instances than this.")
@@ -37,36 +39,47 @@ class Limits(Section):
 
 
 class Stabilization(Section):
-    """Act on the smallest (out) or largest (in) need seen within these windows."""
+    """Act on the smallest need (growing) or the largest (shrinking) seen within these windows."""
 
-    scale_out: Duration = timedelta(0)
-    scale_in: Duration = timedelta(minutes=5)
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if max(self.scale_out, self.scale_in) > timedelta(hours=24):
-            raise InconsistentError("stabilization windows are at most 24h")
-        return self
+    scale_out: UpToADay = Field(
+        timedelta(0), description="A need must have lasted this long before the pool grows."
+    )
+    scale_in: UpToADay = Field(
+        timedelta(minutes=5),
+        description="The pool shrinks only to the largest need of this long, and only when the"
+        " whole of it was observed.",
+    )
 
 
 class Cooldown(Section):
     """How long to wait after a settled change before the next one, per direction."""
 
-    scale_out: Duration = timedelta(minutes=1)
-    scale_in: Duration = timedelta(minutes=5)
+    scale_out: UpToADay = Field(
+        timedelta(minutes=1), description="Counted from the last settled growth."
+    )
+    scale_in: UpToADay = Field(
+        timedelta(minutes=5),
+        description="Counted from the last settled change in either direction, whoever made it.",
+    )
 
 
 class MaxStep(Section):
-    """The most that one decision may add or remove."""
+    """The most that one decision may add or remove; limits and schedules may exceed it."""
 
-    scale_out: InstanceAmount = Field(default_factory=lambda: parse_amount("100%"))
-    scale_in: InstanceAmount = Field(default_factory=lambda: parse_amount("50%"))
+    scale_out: InstanceAmount = Field(
+        default_factory=lambda: parse_amount("100%"),
+        description="A count, or a share of the size (rounded up).",
+    )
+    scale_in: InstanceAmount = Field(
+        default_factory=lambda: parse_amount("50%"),
+        description="A count, or a share of the size (rounded down, at least 1).",
+    )
 
 
 class AtLeast(Section):
     """Without any metrics, keep at least this many instances."""
 
-    at_least: Size
+    at_least: Size = Field(description="Grow to this many when no policy has data.")
 
 
 def _form_of_on_missing(value: object) -> str:
@@ -82,20 +95,41 @@ OnMissing = Annotated[
 class Pool(Section):
     """One OCI instance pool and how it is sized."""
 
-    name: Name
-    instance_pool_id: PoolOcid
-    compartment_id: CompartmentOcid
-    region: Region
-    mode: Literal["active", "observe", "paused"] = "active"
+    name: Name = Field(description="Unique in the file; schedules and overrides refer to it.")
+    instance_pool_id: PoolOcid = Field(description="The OCID of the instance pool.")
+    compartment_id: CompartmentOcid = Field(description="The compartment that holds the pool.")
+    region: Region = Field(description="The OCI region of the pool.")
+    mode: Literal["active", "observe", "paused"] = Field(
+        "active",
+        description="`active` decides and resizes; `observe` decides and reports but never resizes;"
+        " `paused` keeps its hands off, limits included.",
+    )
     limits: Limits = Field(default_factory=lambda: Limits(min=1, max=10))
-    policies: list[Policy] = Field(default_factory=list, max_length=20)
+    policies: list[Policy] = Field(
+        default_factory=list,
+        max_length=20,
+        description="What asks for instances. The largest need wins; a policy without data only"
+        " blocks shrinking.",
+    )
     stabilization: Stabilization = Field(default_factory=Stabilization)
     cooldown: Cooldown = Field(default_factory=Cooldown)
     max_step: MaxStep = Field(default_factory=MaxStep)
-    warmup: Duration = timedelta(minutes=1)
-    metric_lag: Duration = timedelta(minutes=2)
-    stale_after: Duration = timedelta(minutes=6)
-    on_missing_metrics: OnMissing = "hold"
+    warmup: UpToADay = Field(
+        timedelta(minutes=1),
+        description="How long after it was first seen Running an instance counts in full.",
+    )
+    metric_lag: UpToADay = Field(
+        timedelta(minutes=2), description="Metric windows younger than this are not trusted yet."
+    )
+    stale_after: UpToADay = Field(
+        timedelta(minutes=6),
+        description="When the newest trusted window is older than this, the policy has no data.",
+    )
+    on_missing_metrics: OnMissing = Field(
+        "hold",
+        description="When no policy has data: `hold` the size, or `{at_least: N}` to grow to N."
+        " Limits, schedules and overrides are enforced all the same.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -109,21 +143,45 @@ class Pool(Section):
 
 
 class Schedule(Section):
-    """A window of local time in which the pools' bounds are different."""
+    """A window of local time in which the pools' bounds are different. A state, not an event."""
 
-    name: Name
-    pools: list[Name] | None = Field(None, min_length=1, description="Default: all pools.")
-    timezone: Zone | None = Field(None, description="Default: the file's timezone.")
-    days: Days = Field(default_factory=lambda: frozenset(range(7)), description="Days it starts.")
-    start: ClockTime
-    end: ClockTime
-    target_instances: Size
-    mode: Literal["at_least", "at_most", "exactly"] = "at_least"
-    ready_early: Duration = Field(timedelta(0), description="Be there this long before start.")
-    except_: list[CalendarDate] = Field(default_factory=list, alias="except")
-    from_: CalendarDate | None = Field(None, alias="from")
-    until: CalendarDate | None = None
-    active: bool = Field(default=True, strict=True)
+    name: Name = Field(description="Unique in the file.")
+    pools: list[Name] | None = Field(
+        None,
+        min_length=1,
+        max_length=5000,
+        description="The pools it concerns; all of the file unless said otherwise.",
+    )
+    timezone: Zone | None = Field(
+        None, description="In which its times are meant; the file's `timezone` unless said."
+    )
+    days: Days = Field(
+        default_factory=lambda: frozenset(range(7)),
+        description="The local days on which a window starts: mon … sun and ranges such as"
+        " mon-fri; every day unless said otherwise.",
+    )
+    start: ClockTime = Field(description="Local time at which the window opens.")
+    end: ClockTime = Field(
+        description="Local time at which it closes; before `start` it crosses midnight."
+    )
+    target_instances: Size = Field(description="The bound that it sets; inside the pool's limits.")
+    mode: Literal["at_least", "at_most", "exactly"] = Field(
+        "at_least", description="Whether the target is a floor, a ceiling, or both."
+    )
+    ready_early: Annotated[Duration, Within(timedelta(0), timedelta(hours=12))] = Field(
+        timedelta(0), description="Open this much earlier, so that instances are up by `start`."
+    )
+    except_: list[CalendarDate] = Field(
+        default_factory=list,
+        alias="except",
+        max_length=5000,
+        description="Start dates that are left out, such as holidays.",
+    )
+    from_: CalendarDate | None = Field(
+        None, alias="from", description="The first start date, inclusive."
+    )
+    until: CalendarDate | None = Field(None, description="The last start date, inclusive.")
+    active: bool = Field(default=True, strict=True, description="`false` suspends the schedule.")
 
     @model_validator(mode="after")
     def _is_a_window(self) -> Self:
@@ -133,8 +191,6 @@ class Schedule(Section):
             raise InconsistentError("start cannot be 24:00: write 00:00 of the next day")
         if self.from_ and self.until and self.from_ > self.until:
             raise InconsistentError(f"from ({self.from_}) is after until ({self.until})")
-        if self.ready_early > timedelta(hours=12):
-            raise InconsistentError("ready_early is at most 12h")
         return self
 
     @property
@@ -144,23 +200,34 @@ class Schedule(Section):
 
 
 class Override(Section):
-    """A lease on a pool's size: who asked is audited, why and until when stand here."""
+    """A lease on a pool's size, never permanent; it replaces the pool's schedules and policies."""
 
-    pool: Name
-    target_instances: Size
-    until: Instant
-    reason: str = Field(min_length=1, max_length=500)
+    pool: Name = Field(description="The pool; one override each.")
+    target_instances: Size = Field(description="The size to hold; inside the pool's limits.")
+    until: Instant = Field(description="When the lease ends by itself.")
+    reason: str = Field(
+        min_length=1, max_length=500, description="Why, for those who wonder later."
+    )
 
 
 class Config(Section):
     """A whole configuration file of one node."""
 
-    version: Literal[1]
-    timezone: Zone = "UTC"
-    poll_interval: Duration = timedelta(seconds=30)
-    pools: list[Pool] = Field(max_length=5000)
-    schedules: list[Schedule] = Field(default_factory=list, max_length=5000)
-    overrides: list[Override] = Field(default_factory=list, max_length=5000)
+    version: Literal[1] = Field(description="The version of this format.")
+    timezone: Zone = Field("UTC", description="IANA time zone, the default for schedules.")
+    poll_interval: Annotated[Duration, Within(timedelta(seconds=1), timedelta(hours=1))] = Field(
+        timedelta(seconds=30), description="How often pool states are observed and decided."
+    )
+    pools: list[Pool] = Field(max_length=5000, description="The instance pools of this node.")
+    schedules: list[Schedule] = Field(
+        default_factory=list,
+        max_length=5000,
+        description="Windows of local time with bounds of their own. Between schedules the highest"
+        " floor and the lowest ceiling apply, and a floor wins over a lower ceiling.",
+    )
+    overrides: list[Override] = Field(
+        default_factory=list, max_length=5000, description="Leases on the size of single pools."
+    )
 
     def zone_of(self, schedule: Schedule) -> str:
         """The IANA zone in which a schedule's times are meant."""

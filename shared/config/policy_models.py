@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared import mql
-from shared.config.fields import CompartmentOcid, Matches, Name
-from shared.config.units import Duration, InstanceAmount, Number, Percentage
+from shared.config.fields import CompartmentOcid, Matches, Name, UpToADay, Within
+from shared.config.units import Duration, InstanceAmount, Number, Percentage, format_duration
 
 COMPUTE_AGENT = "oci_computeagent"
 PERCENT_METRICS = frozenset({"CpuUtilization", "MemoryUtilization"})
@@ -55,7 +55,7 @@ Namespace = Annotated[
     Matches(
         r"[a-z][a-z0-9_]{0,254}",
         "must be a metric namespace: lower-case letters, digits and underscores",
-        (COMPUTE_AGENT,),
+        (COMPUTE_AGENT, "my_app"),
     ),
 ]
 ResourceGroup = Annotated[
@@ -65,14 +65,20 @@ ResourceGroup = Annotated[
         "must be a metric resource group: letters, digits, dots, dashes and underscores",
     ),
 ]
+Interval = Annotated[Duration, Within(timedelta(minutes=1), timedelta(hours=24))]
 
 
 class Tolerance(Section):
     """How far the metric may stray from its target before the size changes, per direction."""
 
-    out: Percentage = Field(Fraction(1, 10), description="Above the target, edge included.")
+    out: Percentage = Field(
+        Fraction(1, 10), le=1, description="Above the target; the edge itself still holds."
+    )
     in_: Percentage = Field(
-        Fraction(1, 10), alias="in", description="Below the target, edge included."
+        Fraction(1, 10),
+        alias="in",
+        lt=1,
+        description="Below the target; the edge itself still holds.",
     )
 
 
@@ -82,42 +88,56 @@ class Demand(Section):
     percentile: int = Field(
         ge=1, le=100, strict=True, description="Nearest-rank percentile, 1 to 100."
     )
-    window: Duration = Field(description="How far back demand is looked at.")
-
-    @model_validator(mode="after")
-    def _window_is_useful(self) -> Self:
-        if not timedelta(minutes=2) <= self.window <= timedelta(hours=24):
-            raise InconsistentError("demand.window must be between 2m and 24h")
-        return self
+    window: Annotated[Duration, Within(timedelta(minutes=2), timedelta(hours=24))] = Field(
+        description="How far back demand is looked at. Half of its metric windows must be there"
+        " to grow, 80 % to shrink."
+    )
 
 
 class MetricPolicy(Section):
     """What every policy that reads a metric has in common."""
 
-    name: Name = Field(description="Unique in the pool; reasons and metrics carry it.")
+    name: Name = Field(description="Unique in the pool; reasons and stored metrics carry it.")
     metric: MetricName | None = Field(
-        None, description="Metric name, read per instance; give this or `query`."
+        None,
+        description="The metric's name, read once per instance. Give this or `query`.",
     )
     query: str | None = Field(
-        None, min_length=3, max_length=4096, description="Any MQL query, sent as it is."
+        None,
+        min_length=3,
+        max_length=4096,
+        description="Any query of Oracle's Monitoring Query Language, sent as it is. It must give"
+        " one stream, or streams with the dimension instancePoolId; comparisons are not allowed.",
+        examples=['QueueDepth[1m]{queue = "orders"}.max()'],
     )
     statistic: Statistic | None = Field(
         None,
-        description="How the instances' values become one: mean (default), max, min, p1 … p99.",
+        description="How the instances' values become one: mean (the default), max, min, or a"
+        " percentile p1 … p99. Goes with `metric`; a query names its own.",
     )
-    namespace: Namespace = Field(COMPUTE_AGENT, description="Metric namespace.")
-    resource_group: ResourceGroup | None = Field(None, description="Metric resource group.")
+    namespace: Namespace = Field(
+        COMPUTE_AGENT, description="Where the metric is published in OCI Monitoring."
+    )
+    resource_group: ResourceGroup | None = Field(
+        None, description="Narrows the namespace to one resource group."
+    )
     metric_compartment_id: CompartmentOcid | None = Field(
-        None, description="Where the metric lives; default: the pool's compartment."
+        None, description="The compartment of the metric; the pool's own unless said otherwise."
     )
-    interval: Duration = Field(timedelta(minutes=1), description="Length of one metric window.")
+    interval: Interval = Field(
+        timedelta(minutes=1),
+        description="The length of one metric window. With a `query` it must be the query's own, or be left out.",
+    )
     unit: Literal["percent", "count", "bytes", "seconds"] | None = Field(
-        None, description="What the values mean; `percent` bounds them to 0–100."
+        None,
+        description="What the values mean. `percent` bounds them: 100 to 110 reads as 100, more is"
+        " rejected. CpuUtilization and MemoryUtilization of oci_computeagent are percentages"
+        " by themselves.",
     )
 
     @property
     def is_percent(self) -> bool:
-        """Whether values are percentages: 100–110 reads as 100, more is rejected."""
+        """Whether values are percentages: 100 to 110 reads as 100, more is rejected."""
         if self.unit is not None:
             return self.unit == "percent"
         return self.namespace == COMPUTE_AGENT and self.metric in PERCENT_METRICS
@@ -133,65 +153,80 @@ class MetricPolicy(Section):
     def _one_source(self) -> Self:
         if (self.metric is None) == (self.query is None):
             raise InconsistentError("give either `metric` or `query`, not both and not neither")
-        if self.query is not None:
-            if self.statistic is not None:
-                raise InconsistentError("`statistic` goes with `metric`; a query names its own")
-            problem = _query_problem(self.query)
-            if problem is not None:
-                raise InconsistentError(f"query: {problem}")
-        if not timedelta(minutes=1) <= self.interval <= timedelta(hours=24):
-            raise InconsistentError("interval must be between 1m and 24h")
+        if self.query is None:
+            return self
+        problem = _query_problem(self.query)
+        if problem is not None:
+            raise InconsistentError(f"query: {problem}")
+        if self.statistic is not None:
+            raise InconsistentError("`statistic` goes with `metric`; a query names its own")
+        if "interval" in self.model_fields_set and self.interval != self.effective_interval:
+            own = format_duration(self.effective_interval)
+            raise InconsistentError(f"interval: the query's own is {own}; leave this out")
         return self
 
 
 class TargetTracking(MetricPolicy):
     """Keep a metric near a target by sizing the pool in proportion to its load."""
 
-    type: Literal["target_tracking"]
-    target: Number = Field(gt=0, description="The value the metric should have.")
+    type: Literal["target_tracking"] = Field(description="Size in proportion to the load.")
+    target: Number = Field(
+        gt=0, description="The value that the metric should have, in the metric's own unit."
+    )
     tolerance: Tolerance = Field(default_factory=lambda: Tolerance.model_validate({}))
     per_instance: bool = Field(
         default=False,
         strict=True,
-        description="The metric is a total; `target` is the share of one instance.",
+        description="The metric is a total of the whole pool (a queue, requests per second);"
+        " `target` is the share that one instance should carry.",
     )
-    demand: Demand | None = Field(None, description="Size for a percentile of recent demand.")
+    demand: Demand | None = Field(None)
 
 
 class OutStep(Section):
     """One rung of a scale-out ladder."""
 
-    above: Number = Field(description="Holds when the value is above this.")
-    add: InstanceAmount = Field(description="Instances to add: a count or a share of the size.")
+    above: Number = Field(ge=0, description="Holds while the value is above this.")
+    add: InstanceAmount = Field(
+        description="What to add: a count, or a share of the size (rounded up, at least 1)."
+    )
 
 
 class InStep(Section):
     """One rung of a scale-in ladder."""
 
-    below: Number = Field(description="Holds when the value is below this.")
-    remove: InstanceAmount = Field(description="Instances to remove: a count or a share.")
+    below: Number = Field(gt=0, description="Holds while the value is below this.")
+    remove: InstanceAmount = Field(
+        description="What to remove: a count, or a share of the size (rounded down, at least 1)."
+    )
 
 
 class OutLadder(Section):
-    """When and by how much a step policy grows the pool."""
+    """When and by how much a step policy grows the pool; the highest `above` that held counts."""
 
-    for_: Duration = Field(alias="for", description="How long the breach must last.")
-    steps: list[OutStep] = Field(min_length=1, max_length=20)
+    for_: UpToADay = Field(
+        alias="for", description="How long every metric window must have been beyond the step."
+    )
+    steps: list[OutStep] = Field(
+        min_length=1, max_length=20, description="The rungs, in any order."
+    )
 
 
 class InLadder(Section):
-    """When and by how much a step policy shrinks the pool."""
+    """When and by how much a step policy shrinks the pool; the lowest `below` that held counts."""
 
-    for_: Duration = Field(alias="for", description="How long the breach must last.")
-    steps: list[InStep] = Field(min_length=1, max_length=20)
+    for_: UpToADay = Field(
+        alias="for", description="How long every metric window must have been beyond the step."
+    )
+    steps: list[InStep] = Field(min_length=1, max_length=20, description="The rungs, in any order.")
 
 
 class Step(MetricPolicy):
     """Add or remove instances when a metric stays beyond a threshold."""
 
-    type: Literal["step"]
-    scale_out: OutLadder | None = None
-    scale_in: InLadder | None = None
+    type: Literal["step"] = Field(description="Act when a threshold was passed long enough.")
+    scale_out: OutLadder | None = Field(None)
+    scale_in: InLadder | None = Field(None)
 
     @model_validator(mode="after")
     def _ladders_make_sense(self) -> Self:
