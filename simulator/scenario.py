@@ -77,8 +77,8 @@ class PoolSpec(_Spec):
         capacity: the demand that one instance serves at 100 % CPU.
         jitter: seeded scatter between the instances, as a share.
         provisioning: begin in PROVISIONING instead of with instances that run already.
-        age_seconds: how long the pool has existed, with this size and demand, so that there is
-            a past to query; a pool in provisioning has none.
+        age_seconds: how long the pool has existed, at this size and the first value of its
+            demand, so that there is a past to query; a pool in provisioning has none.
     """
 
     name: str = Field(min_length=1, max_length=255)

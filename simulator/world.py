@@ -12,7 +12,7 @@ from simulator.clock import Clock, Now
 from simulator.errors import not_found
 from simulator.faults import Faults, Rule
 from simulator.journal import Journal
-from simulator.load import DemandHistory, LoadModel, noise
+from simulator.load import DemandHistory, LoadModel, constant, noise
 from simulator.members import Domain
 from simulator.names import ocid
 from simulator.pools import Pool, Snapshot
@@ -124,7 +124,9 @@ class World:
                 spec.capacity, spec.jitter, spec.memory_base, spec.memory_slope, self.seed
             )
             work = Workload(model, shape=spec.shape, samples_per_minute=spec.samples_per_minute)
-            work.demand.replace(spec.demand.build(), since)
+            curve = spec.demand.build()
+            work.demand.replace(constant(curve(timedelta(0))), since)
+            work.demand.replace(curve, since if spec.provisioning else self.clock.now())
             self.pools[pool.id], self.workloads[pool.id] = pool, work
             self.compartments.add(pool.compartment_id)
             self._apply_shortages()
