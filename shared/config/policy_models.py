@@ -126,7 +126,7 @@ class MetricPolicy(Section):
     )
     interval: Interval = Field(
         timedelta(minutes=1),
-        description="The length of one metric window. With a `query` it must be the query's own, or be left out.",
+        description="The length of one metric window. A query names its own.",
     )
     unit: Literal["percent", "count", "bytes", "seconds"] | None = Field(
         None,
