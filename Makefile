@@ -20,3 +20,35 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: $(STAMP) ## The whole thing at work, checked step by step (under 90 s)
+	$(BIN)/poolkeeper demo
+
+test: $(STAMP) ## The quick tests, then the end-to-end ones
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 -m slow
+
+check: $(STAMP) ## Lint, format, types, house rules; warnings are errors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks
+	$(BIN)/python -m pytest -q tests/test_house_rules.py
+
+format: $(STAMP) ## Let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP) ## Write the generated pages below docs/ anew
+	$(BIN)/python -m poolkeeper.docs
+
+bench: $(STAMP) ## Measure side by side; tables, JSON under benchmarks/results
+	$(BIN)/python benchmarks/engine.py
+
+lock: $(STAMP) ## Resolve the dependencies anew (needs the network)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade -q \
+	  -o requirements.lock
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,177 @@
+"""Observations and memories read from JSON: checked, with one sentence when they are unusable."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.engine.model import (
+    Blocked,
+    Guard,
+    LastWrite,
+    Member,
+    Memory,
+    NeedRun,
+    Observation,
+    PoolState,
+    Reading,
+)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class _Member(_Input):
+    id: str
+    state: str
+    running_since: AwareDatetime | None = None
+
+
+class _Pool(_Input):
+    size: _Count
+    active: _Count
+    state: str
+    instances: list[_Member] | None = None
+
+
+class _Reading(_Input):
+    value: Any = None
+    at: AwareDatetime | None = None
+    samples: _Count | None = None
+    instances: dict[str, Any] | None = None
+    history: list[tuple[AwareDatetime, Any, _Count | None]] = []
+    error: str | None = None
+
+
+class _Blocked(_Input):
+    scale_out_until: AwareDatetime | None = None
+    writes_until: AwareDatetime | None = None
+    code: str = ""
+
+
+class _Guard(_Input):
+    min: _Count | None = None
+    max: _Count | None = None
+    removable: _Count | None = None
+
+
+class _LastWrite(_Input):
+    to: _Count
+    at: AwareDatetime
+
+
+class _Observation(_Input):
+    now: AwareDatetime
+    pool: _Pool | None = None
+    problem: Literal["missing", "forbidden", "unknown"] | None = None
+    metrics: dict[str, _Reading] = {}
+    blocked: _Blocked | None = None
+    guard: _Guard | None = None
+    last_write: _LastWrite | None = None
+    elapsed: float | None = Field(None, allow_inf_nan=False)
+
+
+class _Memory(_Input):
+    version: Literal[1]
+    at: AwareDatetime | None = None
+    policies: str = ""
+    needs: list[tuple[AwareDatetime, AwareDatetime, _Count]] = []
+    counts: list[tuple[AwareDatetime, _Count]] = []
+    size: _Count | None = None
+    change: Literal["out", "in"] | None = None
+    changed_at: AwareDatetime | None = None
+    changing: _Count = 0
+    settled_at: AwareDatetime | None = None
+    settled_out_at: AwareDatetime | None = None
+    busy_since: AwareDatetime | None = None
+    mode: str | None = None
+    reentering: bool = False
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(UTC)
+
+
+def _sure(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+def _checked(model: type[_Model], obj: object, what: str) -> _Model:
+    try:
+        return model.model_validate(obj)
+    except ValidationError as problem:
+        first = problem.errors(include_input=False, include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise ValueError(f"{what}: {path}: {first['msg']}") from None
+
+
+def observation_from_json(obj: object) -> Observation:
+    """Read an observation. Raises ValueError with one sentence that names the place."""
+    seen = _checked(_Observation, obj, "input")
+    problem, guard, write = seen.problem, seen.guard, seen.last_write
+    if seen.pool is None and problem is None:
+        problem = "unknown"
+    return Observation(
+        now=_sure(seen.now),
+        pool=_pool(seen.pool),
+        problem=problem,
+        metrics={name: _reading(reading) for name, reading in seen.metrics.items()},
+        blocked=_blocked(seen.blocked),
+        guard=None if guard is None else Guard(guard.min, guard.max, guard.removable),
+        last_write=None if write is None else LastWrite(write.to, _sure(write.at)),
+        elapsed=seen.elapsed,
+    )
+
+
+def _blocked(block: _Blocked | None) -> Blocked | None:
+    if block is None:
+        return None
+    return Blocked(_utc(block.scale_out_until), _utc(block.writes_until), block.code)
+
+
+def _pool(pool: _Pool | None) -> PoolState | None:
+    if pool is None:
+        return None
+    members = (
+        None
+        if pool.instances is None
+        else tuple(Member(m.id, m.state, _utc(m.running_since)) for m in pool.instances)
+    )
+    return PoolState(pool.size, pool.active, pool.state, members)
+
+
+def _reading(reading: _Reading) -> Reading:
+    return Reading(
+        value=reading.value,
+        at=_utc(reading.at),
+        samples=reading.samples,
+        instances=reading.instances,
+        history=tuple((_sure(at), value, count) for at, value, count in reading.history),
+        error=reading.error,
+    )
+
+
+def memory_from_json(obj: object) -> Memory:
+    """Read a memory. Raises ValueError when it is not one; the caller then starts without."""
+    kept = _checked(_Memory, obj, "memory")
+    return Memory(
+        at=_utc(kept.at),
+        policies=kept.policies,
+        needs=tuple(NeedRun(_sure(a), _sure(b), need) for a, b, need in kept.needs),
+        counts=tuple((_sure(at), count) for at, count in kept.counts),
+        size=kept.size,
+        change=kept.change,
+        changed_at=_utc(kept.changed_at),
+        changing=kept.changing,
+        settled_at=_utc(kept.settled_at),
+        settled_out_at=_utc(kept.settled_out_at),
+        busy_since=_utc(kept.busy_since),
+        mode=kept.mode,
+        reentering=kept.reentering,
+    )
