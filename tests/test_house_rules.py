@@ -2,10 +2,15 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import agent
+import central
+import shared
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agent", "central", "shared", "simulator", "poolkeeper")
@@ -71,8 +76,6 @@ def test_no_module_imports_what_its_package_may_not(path: Path) -> None:
 
 
 def test_shared_is_pure_and_small_in_what_it_needs() -> None:
-    import sys
-
     for path in MODULES:
         if package_of(path) != "shared":
             continue
@@ -137,10 +140,6 @@ def test_every_ignore_says_why(path: Path) -> None:
 
 
 def test_tests_are_no_packages_and_the_packages_are_ours() -> None:
-    import agent
-    import central
-    import shared
-
     assert not list((ROOT / "tests").rglob("__init__.py"))
     for package in (agent, central, shared):
         assert Path(package.__file__ or "").is_relative_to(ROOT)
