@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from shared.config.units import Duration, format_duration
+from shared.config.units import Duration, Noun, format_duration
 
 MAX_POOL_SIZE = 10_000  # OCI allows 500 a pool by default; the limit is raised on request
 
@@ -40,7 +40,7 @@ class Matches:
 
     def check(self, value: str) -> str:
         """The value, or ValueError with the sentence."""
-        if len(value) > self.max_length or re.fullmatch(self.pattern, value) is None:
+        if len(value) > self.max_length or re.fullmatch(self.pattern, value, re.ASCII) is None:
             raise ValueError(self.sentence)
         return value
 
@@ -146,7 +146,7 @@ def parse_days(value: object) -> frozenset[int]:
         raise ValueError("must be a list of days such as [mon-fri, sun]")
     found: set[int] = set()
     for entry in entries:
-        first, _, last = str(entry).strip().lower().partition("-")
+        first, _, last = str(entry).lower().partition("-")
         last = last or first
         if first not in WEEKDAYS or last not in WEEKDAYS:
             raise ValueError("each day must be one of mon … sun, or a range such as mon-fri")
@@ -162,10 +162,17 @@ def format_days(days: frozenset[int]) -> list[str]:
 
 _NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _COMPARTMENT_PATTERN = r"ocid1\.(?:compartment|tenancy)\.[A-Za-z0-9._-]+"
-_DAY_PATTERN = "(?i:(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?)"
+# JSON Schema knows no flags: each letter is spelled in both cases.
+_A_DAY = "|".join("".join(f"[{c}{c.upper()}]" for c in day) for day in WEEKDAYS)
+_DAYS_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": f"^(?:{_A_DAY})(?:-(?:{_A_DAY}))?$",
+    "examples": ["mon-fri", "sun"],
+}
 
 Name = Annotated[
     str,
+    Noun("name"),
     Matches(
         _NAME_PATTERN,
         "a name has 1 to 63 letters, digits, dots, dashes and underscores, and starts with a"
@@ -176,6 +183,7 @@ Name = Annotated[
 ]
 PoolOcid = Annotated[
     str,
+    Noun("OCID"),
     Matches(
         r"ocid1\.instancepool\.[A-Za-z0-9._-]+",
         "must be the OCID of an instance pool (ocid1.instancepool.…)",
@@ -184,6 +192,7 @@ PoolOcid = Annotated[
 ]
 CompartmentOcid = Annotated[
     str,
+    Noun("OCID"),
     Matches(
         _COMPARTMENT_PATTERN,
         "must be the OCID of a compartment or of the tenancy (ocid1.compartment.…)",
@@ -192,37 +201,36 @@ CompartmentOcid = Annotated[
 ]
 Region = Annotated[
     str,
+    Noun("region"),
     Matches(
         r"[a-z]{2,}-[a-z]+-\d+", "must be a region such as eu-frankfurt-1", ("eu-frankfurt-1",), 100
     ),
 ]
 Zone = Annotated[
-    str, AfterValidator(_known_zone), Field(json_schema_extra={"examples": ["Europe/Berlin"]})
+    str,
+    Noun("time zone"),
+    AfterValidator(_known_zone),
+    Field(json_schema_extra={"examples": ["Europe/Berlin", "UTC"]}),
 ]
 Instant = Annotated[
     datetime,
+    Noun("instant"),
     BeforeValidator(_utc_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 CalendarDate = Annotated[
     date,
+    Noun("date"),
     BeforeValidator(_calendar_date),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
 Size = Annotated[int, Field(ge=0, le=MAX_POOL_SIZE, strict=True)]
 Days = Annotated[
     frozenset[int],
+    Noun("days"),
     BeforeValidator(parse_days),
     PlainSerializer(format_days),
     WithJsonSchema(
-        {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "string",
-                "pattern": f"^{_DAY_PATTERN}$".replace("(?i:", "(?:"),
-                "examples": ["mon-fri", "sun"],
-            },
-        }
+        {"anyOf": [{"type": "array", "minItems": 1, "items": _DAYS_SCHEMA}, _DAYS_SCHEMA]}
     ),
 ]

@@ -39,23 +39,33 @@ def legal_keys(raw: Location) -> tuple[str, ...]:
     return keys_of(section)
 
 
+def all_sections(top: type[Section] = Config) -> tuple[type[Section], ...]:
+    """A section and every section below it, each once, in the order of the file."""
+    found = dict.fromkeys([top])
+    for field in top.model_fields.values():
+        for section in sections_in(field.annotation):
+            found |= dict.fromkeys(all_sections(section))
+    return tuple(found)
+
+
 @cache
 def _field_sections(section: type[Section]) -> dict[str, type[Section]]:
     """The sections that the fields of a section hold, by key; the first one of a union."""
     found = {}
     for name, field in section.model_fields.items():
-        inside = _sections_in(field.annotation)
+        inside = sections_in(field.annotation)
         if inside:
             found[field.alias or name] = inside[0]
     return found
 
 
-def _sections_in(annotation: Any) -> list[type[Section]]:
+def sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that a field of this annotation holds."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _sections_in(get_args(annotation)[0])
+        return sections_in(get_args(annotation)[0])
     if origin in (Union, UnionType, list):
-        return [found for part in get_args(annotation) for found in _sections_in(part)]
+        return [found for part in get_args(annotation) for found in sections_in(part)]
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return [annotation]
     return []

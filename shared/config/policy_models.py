@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared import mql
 from shared.config.fields import CompartmentOcid, Matches, Name, UpToADay, Within
-from shared.config.units import Duration, InstanceAmount, Number, Percentage, format_duration
+from shared.config.units import Duration, InstanceAmount, Noun, Number, Percentage, format_duration
 
 COMPUTE_AGENT = "oci_computeagent"
 PERCENT_METRICS = frozenset({"CpuUtilization", "MemoryUtilization"})
@@ -36,6 +36,7 @@ def _query_interval(query: str) -> int:
 
 MetricName = Annotated[
     str,
+    Noun("metric name"),
     Matches(
         r"[A-Za-z_][A-Za-z0-9_.$-]{0,254}",
         "must be a metric name such as CpuUtilization; anything more goes into `query`",
@@ -44,6 +45,7 @@ MetricName = Annotated[
 ]
 Statistic = Annotated[
     str,
+    Noun("statistic"),
     Matches(
         r"mean|max|min|p(?:[1-9]|[1-9]\d)",
         "must be mean, max, min or a percentile from p1 to p99",
@@ -52,6 +54,7 @@ Statistic = Annotated[
 ]
 Namespace = Annotated[
     str,
+    Noun("namespace"),
     Matches(
         r"[a-z][a-z0-9_]{0,254}",
         "must be a metric namespace: lower-case letters, digits and underscores",
@@ -60,6 +63,7 @@ Namespace = Annotated[
 ]
 ResourceGroup = Annotated[
     str,
+    Noun("resource group"),
     Matches(
         r"[A-Za-z0-9._-]{1,254}",
         "must be a metric resource group: letters, digits, dots, dashes and underscores",

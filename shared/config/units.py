@@ -12,10 +12,17 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-_DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
+_DURATION = re.compile(r"(\d{1,9})(s|m|h|d)", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s?%")
-_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
+_PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?%", re.ASCII)
+_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What a type of the file is called in the documentation."""
+
+    word: str
 
 
 def parse_duration(value: object) -> timedelta:
@@ -48,7 +55,7 @@ def parse_percent(value: object) -> Fraction:
     """Read `10%` as 1/10. Raises ValueError with a sentence."""
     if isinstance(value, Fraction):
         return value
-    match = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a percentage such as 10%")
     return Fraction(match[1]) / 100
@@ -95,7 +102,7 @@ def parse_amount(value: object) -> Amount:
         if not 1 <= value <= 100_000:
             raise ValueError("must be at least 1 (or a percentage such as 50%)")
         return Amount(Fraction(value), is_percent=False)
-    if isinstance(value, str) and value.rstrip().endswith("%"):
+    if isinstance(value, str) and value.endswith("%"):
         share = parse_percent(value)
         if not 0 < share <= 100:
             raise ValueError("must be above 0% and at most 10000%")
@@ -132,30 +139,35 @@ def _schema(pattern: str, *examples: Any, also: dict[str, Any] | None = None) ->
 
 Duration = Annotated[
     timedelta,
+    Noun("duration"),
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration),
     _schema(r"^\d{1,9}(s|m|h|d)$", "30s", "5m", also={"const": 0}),
 ]
 Percentage = Annotated[
     Fraction,
+    Noun("percentage"),
     BeforeValidator(parse_percent),
     PlainSerializer(format_percent),
-    _schema(r"^\d{1,6}(\.\d{1,6})?\s?%$", "10%"),
+    _schema(r"^\d{1,6}(\.\d{1,6})? ?%$", "10%"),
 ]
 InstanceAmount = Annotated[
     Amount,
+    Noun("count or percentage"),
     BeforeValidator(parse_amount),
     PlainSerializer(str),
-    _schema(r"^\d{1,6}(\.\d{1,6})?\s?%$", "50%", also={"type": "integer", "minimum": 1}),
+    _schema(r"^\d{1,6}(\.\d{1,6})? ?%$", "50%", also={"type": "integer", "minimum": 1}),
 ]
 ClockTime = Annotated[
     int,
+    Noun("local time"),
     BeforeValidator(parse_clock_time),
     PlainSerializer(format_clock_time),
     _schema(r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$", "08:00"),
 ]
 Number = Annotated[
     Fraction,
+    Noun("number"),
     BeforeValidator(parse_number),
     PlainSerializer(float),
     WithJsonSchema({"type": "number"}),
