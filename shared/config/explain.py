@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from shared.config.keys import legal_keys
 from shared.config.places import Places
-from shared.config.problems import MAX_PROBLEMS, Location, Problem, shown_key
+from shared.config.policy_models import policy_types
+from shared.config.problems import MAX_PROBLEMS, Location, Problem
 from shared.config.scalars import looks_like_a_number
 
 Finding = Mapping[str, Any]
@@ -72,13 +73,12 @@ def _problem(finding: Finding, raw: Location, location: Location, places: Places
         near = suggestion(key, legal_keys(raw[:-1]))
         return places.problem(location, f"unknown key{near}", at_key=True)
     if kind == "union_tag_not_found":
-        return places.problem(
-            (*location, "type"), "is missing: a policy's type is target_tracking or step"
-        )
+        known = " or ".join(policy_types())
+        return places.problem((*location, "type"), f"is missing: a policy's type is {known}")
     if kind == "union_tag_invalid":
         word = str(finding["input"].get("type", ""))
-        near = suggestion(word, ("target_tracking", "step"))
-        return places.problem((*location, "type"), f"must be target_tracking or step{near}")
+        near, known = suggestion(word, policy_types()), " or ".join(policy_types())
+        return places.problem((*location, "type"), f"must be {known}{near}")
     return places.problem(location, _sentence(finding, location))
 
 
@@ -138,6 +138,3 @@ def _hint(kind: str, said: str, value: object) -> str:
     if "number" in said and looks_like_a_number(value):
         return ", in plain decimal digits and without quotes"
     return ""
-
-
-__all__ = ["explain", "shown_key", "suggestion", "without_tags"]

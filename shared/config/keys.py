@@ -5,11 +5,10 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from shared.config.models import Config, Pool
-from shared.config.policy_models import Section, Step, TargetTracking
+from shared.config.policy_models import MetricPolicy, Section, policy_types
 from shared.config.problems import Location
 
 NOT_DEFAULTABLE = ("name", "instance_pool_id")
-_POLICY_TYPES: dict[str | int, type[Section]] = {"target_tracking": TargetTracking, "step": Step}
 
 
 def keys_of(section: type[Section]) -> tuple[str, ...]:
@@ -30,11 +29,12 @@ def legal_keys(raw: Location) -> tuple[str, ...]:
         return (*head[: head.index("pools")], "defaults", *head[head.index("pools") :])
     if raw == ("defaults",):
         return default_keys()
+    policies: dict[str, type[MetricPolicy]] = policy_types()
     section: type[Section] = Pool if raw[0] == "defaults" else Config
     for step in raw[1:] if raw[0] == "defaults" else raw:
         if isinstance(step, int):
             continue
-        chosen = _POLICY_TYPES.get(step) or _field_sections(section).get(step)
+        chosen = policies.get(step) or _field_sections(section).get(step)
         section = chosen or section
     return keys_of(section)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -249,3 +249,9 @@ class Step(MetricPolicy):
 
 
 Policy = Annotated[TargetTracking | Step, Field(discriminator="type")]
+
+
+def policy_types() -> dict[str, type[MetricPolicy]]:
+    """The members of the union above by the word that `type` carries."""
+    members = get_args(get_args(Policy)[0])
+    return {get_args(member.model_fields["type"].annotation)[0]: member for member in members}
