@@ -1,0 +1,1 @@
+"""The demo: the real parts as real processes, a story played on them, every step checked."""
