@@ -49,14 +49,14 @@ class Stage:
         self._run("simulator", "keygen", str(self.directory / "oci"), "--json")
         (self.directory / "scenario.json").write_text(json.dumps(self._scenario()), "utf-8")
         self.simulator.start()
-        self.start_central()
-        self.simulator_url = self.simulator.announced("url")
         password = secrets.token_urlsafe(18)
         self._run(
             *("central", "create-user", "--data-dir", str(self.data), "--email", OPERATOR),
             *("--role", "ADMIN", "--full-name", "Demo Operator", "--password-stdin"),
             text=password,
         )
+        self.start_central()
+        self.simulator_url = self.simulator.announced("url")
         self._run(
             *("login", "--url", self.central_url, "--email", OPERATOR, "--password-stdin"),
             text=password,
@@ -67,9 +67,12 @@ class Stage:
     def start_central(self) -> None:
         """Start central, on the port that it had before if it had one."""
         port = self.central_url.rpartition(":")[2] or "0"
-        self.central.words = ["central", "serve", "--data-dir", str(self.data), "--port", port]
+        self.central.words = [
+            *("central", "serve", "--data-dir", str(self.data), "--port", port),
+            *("--heartbeat-seconds", "1", "--json"),
+        ]
         since = self.central.log.stat().st_size if self.central.log.exists() else 0
-        self.central.start({"POOLKEEPER_HEARTBEAT_SECONDS": "1"})
+        self.central.start()
         self.central_url = self.central.announced("url", since)
 
     def start_agent(self) -> None:
