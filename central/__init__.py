@@ -1,0 +1,1 @@
+"""The store: heartbeats in, configurations out, history in PostgreSQL."""

@@ -1,0 +1,108 @@
+"""The HTTP application: routes, limits, and how refusals look."""
+
+import logging
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from psycopg2 import errors as pg
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from central.deps import Deps, deps_of
+from central.errors import ApiError
+from central.http_limits import BodyLimits, RequestLimits
+from central.routes import auth, configs, health, heartbeat, history, nodes
+from shared.wire import Problem
+
+log = logging.getLogger(__name__)
+UNAVAILABLE = "The database cannot answer at the moment: try again shortly."
+CODES = {404: "not_found", 405: "method", 408: "too_slow", 413: "too_large"}
+REFUSALS: dict[int | str, dict[str, object]] = {
+    status: {"model": Problem} for status in (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
+}
+
+
+def create_app(
+    deps: Deps, monotonic: Callable[[], float], limits: BodyLimits | None = None
+) -> FastAPI:
+    """Assemble the application; nothing starts until a server runs it."""
+    app = FastAPI(
+        title="Poolkeeper central",
+        version=installed_version(),
+        docs_url=None,  # the interactive pages load scripts from elsewhere
+        redoc_url=None,
+        responses=REFUSALS,
+    )
+    app.state.deps = deps
+    for module in (heartbeat, auth, nodes, configs, history, health):
+        app.include_router(module.router)
+    app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(PoolTimeoutError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+def installed_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return version("poolkeeper")
+    except PackageNotFoundError:
+        return "0"
+
+
+def problem(error: ApiError) -> JSONResponse:
+    """A refusal as every client reads it."""
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = Problem(error=error.error, code=error.code, details=error.details)
+    return JSONResponse(body.model_dump(), status_code=error.status, headers=headers)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    return problem(error if isinstance(error, ApiError) else ApiError(500, "internal", "?"))
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    details = [
+        {"path": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+        for item in found  # never the input, which may be a password
+    ]
+    first = f"{details[0]['path']}: {details[0]['message']}" if details else "it cannot be read"
+    return problem(ApiError(422, "invalid", f"The request is not valid: {first}.", details))
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    sentence = str(error.detail) if isinstance(error, HTTPException) else "?"
+    return problem(ApiError(status, CODES.get(status, "invalid"), sentence))
+
+
+async def _database(request: Request, error: Exception) -> JSONResponse:
+    """The database is away (503), or refuses what the caller wrote, such as a NUL (422)."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, pg.DataError | ValueError):
+        return problem(ApiError(422, "invalid", "The request holds text that cannot be stored."))
+    if isinstance(error, OperationalError | PoolTimeoutError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
+        log.warning("database: %s", type(error).__name__)
+        retry_after = deps_of(request).retry_after()
+        return problem(ApiError(503, "unavailable", UNAVAILABLE, retry_after=retry_after))
+    return await _unexpected(request, error)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    request_id = getattr(request.state, "request_id", "-")
+    log.error("request %s failed", request_id, exc_info=error)
+    return problem(
+        ApiError(500, "internal", f"Central failed; its log tells why under {request_id}.")
+    )

@@ -1,0 +1,202 @@
+"""`poolkeeper central …`: the composition root of the store, with its environment and clock."""
+
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from central.database import check_server, open_engine
+from central.embedded import EmbeddedPostgres
+from central.errors import ApiError, StartError
+from central.log_format import JsonFormatter
+from central.migrate import migrate as migrate_schema
+from central.migrate import require_current
+from central.partitions import ensure_partitions
+from central.passwords import check_new_password, hash_password
+from central.server import Server, bind, url_of
+from central.service import Central, Settings
+from central.store import audit, users
+
+log = logging.getLogger("central")
+DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the embedded PostgreSQL lives, when POOLKEEPER_DATABASE_URL is not set.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("central")
+def central() -> None:
+    """The store: heartbeats in, configurations out, history in PostgreSQL."""
+
+
+@central.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8642, show_default=True, help="0 takes a free one.")
+@click.option("--migrate", "with_migration", is_flag=True, help="Migrate an external database.")
+@click.option(
+    "--heartbeat-seconds",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 300),
+    help="How often agents report while the fleet is small.",
+)
+@DATA_DIR
+@JSON
+def serve(
+    host: str,
+    port: int,
+    with_migration: bool,
+    heartbeat_seconds: float,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Serve agents and operators until SIGTERM."""
+    _set_up_logging()
+    with _errors_as_sentences(), _database(data_dir) as (url, embedded):
+        proxies = os.environ.get("POOLKEEPER_TRUSTED_PROXIES", "").split(",")
+        settings = Settings(
+            url, heartbeat_seconds, with_migration or embedded, frozenset(filter(None, proxies))
+        )
+        whole = Central(settings, time.monotonic, random.SystemRandom())
+        listener = bind(host, port)
+        try:
+            whole.start()
+            _serve(whole, listener_url := url_of(listener), listener, as_json)
+            log.info("stopped", extra={"url": listener_url})
+        finally:
+            listener.close()
+            whole.stop()
+
+
+@central.command()
+@DATA_DIR
+@JSON
+def migrate(data_dir: Path | None, as_json: bool) -> None:
+    """Bring the database to this version's schema."""
+    with _errors_as_sentences(), _database(data_dir) as (url, _embedded):
+        engine = open_engine(url)
+        check_server(engine)
+        migrate_schema(engine)
+        ensure_partitions(engine)
+        engine.dispose()
+    click.echo(json.dumps({"migrated": True}) if as_json else "The database is up to date.")
+
+
+@central.command("create-user")
+@click.option("--email", required=True)
+@click.option("--role", type=click.Choice(["USER", "DEVOPS", "ADMIN"]), default="USER")
+@click.option("--full-name", help="Default: the part of the address before the @.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@DATA_DIR
+@JSON
+def create_user(
+    email: str,
+    role: users.Role,
+    full_name: str | None,
+    password_stdin: bool,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Add an operator with a local password (or from POOLKEEPER_PASSWORD, or asked for)."""
+    password = _password(password_stdin)
+    address = email.strip().lower()
+    with _errors_as_sentences(), _database(data_dir) as (url, embedded):
+        check_new_password(password)
+        if "@" not in address:
+            raise StartError(f"{email!r} is not an e-mail address.")
+        engine = open_engine(url)
+        check_server(engine)
+        if embedded:
+            migrate_schema(engine)
+        require_current(engine)
+        name = full_name or address.partition("@")[0]
+        with engine.begin() as connection:
+            user_id = users.create(connection, address, role, name, hash_password(password))
+            event = audit.Event(
+                "USER_CREATED", "USER", "user", str(user_id), address, details={"role": role}
+            )
+            audit.append(connection, audit.Actor(email="root@localhost"), event)
+        engine.dispose()
+    created = {"id": user_id, "email": address, "role": role}
+    click.echo(json.dumps(created) if as_json else f"Created {address} with the role {role}.")
+
+
+def _serve(whole: Central, url: str, listener: socket.socket, as_json: bool) -> None:
+    def _announce() -> None:
+        click.echo(json.dumps({"url": url}) if as_json else f"Central is listening on {url}")
+
+    server = Server(whole.app, _announce)
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them anew after its shutdown
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _database(data_dir: Path | None) -> Iterator[tuple[str, bool]]:
+    """The database's URL, and whether it is an embedded one that ends with us."""
+    url = os.environ.get("POOLKEEPER_DATABASE_URL")
+    if url:
+        yield _with_driver(url), False
+        return
+    server = EmbeddedPostgres((data_dir or _default_data_dir()).absolute())
+    started = server.start()
+    click.echo(
+        f"No POOLKEEPER_DATABASE_URL: using the embedded PostgreSQL in {server.directory} "
+        "(single host).",
+        err=True,
+    )
+    try:
+        yield started, True
+    finally:
+        server.stop()
+
+
+def _with_driver(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg2{separator}{rest}" if scheme.startswith("postgres") else url
+
+
+def _default_data_dir() -> Path:
+    state = os.environ.get("STATE_DIRECTORY")  # from systemd
+    if state:
+        return Path(state)
+    if os.geteuid() == 0:
+        return Path("/var/lib/poolkeeper-central")
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "poolkeeper" / "central"
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    given = os.environ.get("POOLKEEPER_PASSWORD")
+    return given or str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@contextlib.contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    try:
+        yield
+    except (StartError, ApiError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def _set_up_logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = JsonFormatter()
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=os.environ.get("POOLKEEPER_LOG_LEVEL", "INFO"), handlers=[handler])
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

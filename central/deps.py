@@ -1,0 +1,134 @@
+"""What a request needs, built once by the composition root and carried by the app."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine
+
+from central.errors import ApiError
+from central.ingest.queue import IngestQueue
+from central.keys import KeyCache
+from central.store import audit, users
+from central.store.audit import Actor, Event
+from central.tokens import digest
+
+RANKS = {"USER": 0, "DEVOPS": 1, "ADMIN": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The parts behind the routes.
+
+    Attributes:
+        engine: connections for operators' requests; ingest has its own.
+        queue: where heartbeats wait for their commit.
+        keys: whose a node key is.
+        is_ready: whether ingest can commit and the schema is right.
+        retry_after: seconds, jittered, that a refused agent is asked to wait.
+        trusted_proxies: peers whose X-Forwarded-For is believed.
+    """
+
+    engine: Engine
+    queue: IngestQueue
+    keys: KeyCache
+    is_ready: Callable[[], bool]
+    retry_after: Callable[[], int]
+    trusted_proxies: frozenset[str] = field(default_factory=frozenset)
+
+
+def deps_of(request: Request) -> Deps:
+    """The parts of the app that serves a request."""
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+Parts = Annotated[Deps, Depends(deps_of)]
+
+
+def client_address(request: Request) -> str | None:
+    """The address of whoever asks; a proxy's word counts only if that proxy is trusted."""
+    peer = request.client.host if request.client else None
+    if peer in deps_of(request).trusted_proxies:
+        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return forwarded[:45] or peer
+    return peer
+
+
+def bearer(request: Request) -> str | None:
+    """The token of an Authorization header."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def anonymous(request: Request) -> Actor:
+    """Whoever asks, before we know who it is."""
+    return Actor(
+        ip_address=client_address(request),
+        user_agent=request.headers.get("user-agent"),
+        request_id=getattr(request.state, "request_id", None),
+    )
+
+
+def operator(role: users.Role) -> Callable[[Request], Actor]:
+    """A dependency that lets only operators of at least this role through.
+
+    The role is read from the database on every request, so a demotion acts at once. A refusal for
+    lack of a role is audited.
+    """
+
+    def _require(request: Request) -> Actor:
+        deps = deps_of(request)
+        token = bearer(request)
+        nobody = anonymous(request)
+        user = None
+        if token is not None:
+            with deps.engine.connect() as connection:
+                user = users.by_session(connection, digest(token))
+        if user is None:
+            raise ApiError(401, "unauthorized", "Log in first: poolkeeper login.")
+        actor = Actor(
+            user.id, user.email, user.role, nobody.ip_address, nobody.user_agent, nobody.request_id
+        )
+        if RANKS[user.role] < RANKS[role]:
+            why = f"The role {role} is needed for this; {user.email} has {user.role}."
+            event = Event(
+                "ACCESS_DENIED", "AUTH", "route", None, f"{request.method} {request.url.path}"[:255]
+            )
+            with deps.engine.begin() as connection:
+                audit.append(connection, actor, event.failed(why))
+            raise ApiError(403, "forbidden", why)
+        return actor
+
+    return _require
+
+
+Reader = Annotated[Actor, Depends(operator("USER"))]
+Editor = Annotated[Actor, Depends(operator("DEVOPS"))]
+
+
+@contextmanager
+def audited(deps: Deps, actor: Actor, event: Event) -> Iterator[Connection]:
+    """A transaction for a change: committed together with its audit row.
+
+    A refused change is rolled back and audited as a FAILURE on its own.
+    """
+    try:
+        with deps.engine.begin() as connection:
+            yield connection
+            audit.append(connection, actor, event)
+    except ApiError as error:
+        with deps.engine.begin() as connection:
+            audit.append(connection, actor, event.failed(error.error))
+        raise
+
+
+def aware(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its instants said to be UTC, which they are."""
+    return {
+        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,1 @@
+"""The hot path: heartbeats are queued, committed in groups, and answered after their commit."""

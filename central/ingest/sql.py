@@ -1,0 +1,168 @@
+"""Ingest's statements: arrays in, one statement per table, no ORM."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from central.ingest.model import NodeState, Submission
+from central.ingest.plan import Plan, Stored, utc
+from central.liveness import GRACE_SECONDS, MISSED_HEARTBEATS
+
+
+class Cursor(Protocol):
+    """The part of a psycopg2 cursor that ingest uses."""
+
+    def execute(self, query: str, vars: Sequence[Any] = ...) -> None: ...  # noqa: A002, D102 # DB-API's name
+    def fetchall(self) -> list[tuple[Any, ...]]: ...  # noqa: D102
+
+
+LOCK_NODES = """
+SELECT s.node_id, n.status::text, s.boot_id, s.previous_boot_id, s.sequence,
+       EXTRACT(EPOCH FROM now()::timestamp - s.offline_since)::float8, s.agent_version,
+       s.reported_generation, s.active_hash, s.active_generation, s.retry_offers, s.observe_pools
+FROM node_state s JOIN nodes n ON n.id = s.node_id
+WHERE s.node_id = ANY(%s) ORDER BY s.node_id FOR UPDATE OF s SKIP LOCKED
+"""
+CURSORS = """
+SELECT c.node_id, c.stream_id, c.last_sequence FROM stream_cursors c
+JOIN unnest(%s::int[], %s::text[]) AS u (node_id, stream_id) USING (node_id, stream_id)
+"""
+POOLS = "SELECT oracle_pool_id, id, node_id FROM pools WHERE oracle_pool_id = ANY(%s)"
+HEARTBEATS = """
+INSERT INTO node_heartbeats (node_id, config_hash, status, error_message, metrics_data, timestamp)
+SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamp[])
+"""
+ANALYTICS = """
+INSERT INTO pool_analytics (pool_id, node_id, oracle_pool_id, timestamp, current_instances,
+    active_instances, avg_cpu_utilization, avg_memory_utilization, max_cpu_utilization,
+    max_memory_utilization, pool_status, is_active, scaling_event, scaling_reason, config_hash,
+    decision)
+SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::timestamp[], %s::int[], %s::int[],
+    %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::bool[], %s::text[],
+    %s::text[], %s::text[], %s::jsonb[])
+"""
+METRICS = """
+INSERT INTO metrics (node_id, pool_id, metric_type, value, unit, timestamp)
+SELECT * FROM unnest(%s::int[], %s::int[], %s::text[], %s::float8[], %s::text[], %s::timestamp[])
+"""
+LIFECYCLE = """
+INSERT INTO node_lifecycle_logs (node_id, event_type, previous_status, new_status, reason,
+    triggered_by, extra_data, timestamp)
+SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::timestamp[])
+"""
+UPDATE_POOLS = """
+UPDATE pools p SET current_instances = u.size, status = u.status::pool_status,
+    last_analytics_at = u.at
+FROM unnest(%s::int[], %s::int[], %s::text[], %s::timestamp[]) AS u (id, size, status, at)
+WHERE p.id = u.id
+"""
+UPDATE_NODES = """
+UPDATE nodes n SET last_heartbeat = now(), status = u.status::node_status,
+    ip_address = COALESCE(u.ip, n.ip_address)
+FROM unnest(%s::int[], %s::text[], %s::text[]) AS u (id, status, ip) WHERE n.id = u.id
+"""
+UPDATE_STATE = f"""
+UPDATE node_state s SET received_at = now(), assigned_interval = u.interval,
+    deadline_at = CASE WHEN u.goodbye THEN NULL ELSE now() + make_interval(
+        secs => {MISSED_HEARTBEATS} * u.interval + {GRACE_SECONDS}) END,
+    offline_since = NULL, stream_id = u.stream, boot_id = u.boot, previous_boot_id = u.previous,
+    sequence = u.sequence, agent_version = u.version, protocol = u.protocol,
+    capabilities = u.capabilities::text[], last_tick_at = u.last_tick, running_hash = u.running,
+    received_hash = u.received, failed_hash = u.failed, apply_status = u.apply_status,
+    apply_error = u.apply_error, reported_generation = u.generation,
+    retry_offers = u.retry_offers
+FROM unnest(%s::int[], %s::float8[], %s::bool[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+    %s::text[], %s::int[], %s::text[], %s::timestamp[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::text[], %s::int[], %s::int[])
+    AS u (id, interval, goodbye, stream, boot, previous, sequence, version, protocol,
+          capabilities, last_tick, running, received, failed, apply_status, apply_error,
+          generation, retry_offers)
+WHERE s.node_id = u.id
+"""  # noqa: S608 # two numbers of ours
+UPSERT_CURSORS = """
+INSERT INTO stream_cursors (node_id, stream_id, last_sequence)
+SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[])
+ON CONFLICT (node_id, stream_id)
+DO UPDATE SET last_sequence = EXCLUDED.last_sequence, updated_at = now()
+"""
+
+
+def lock_nodes(cursor: Cursor, node_ids: Iterable[int]) -> dict[int, NodeState]:
+    """Lock the nodes that nobody else is changing, in one order everywhere."""
+    cursor.execute(LOCK_NODES, (sorted(set(node_ids)),))
+    return {row[0]: NodeState(*row) for row in cursor.fetchall()}
+
+
+def existing_nodes(cursor: Cursor, node_ids: list[int]) -> set[int]:
+    """Which of these nodes there are at all."""
+    cursor.execute("SELECT id FROM nodes WHERE id = ANY(%s)", (node_ids,))
+    return {row[0] for row in cursor.fetchall()}
+
+
+def load(cursor: Cursor, batch: list[Submission], nodes: dict[int, NodeState]) -> Stored:
+    """Read what a batch is compared with; the locks keep it true until the commit."""
+    streams = sorted({(s.node_id, s.beat.stream_id) for s in batch})
+    cursor.execute(CURSORS, ([n for n, _ in streams], [stream for _, stream in streams]))
+    cursors = {(row[0], row[1]): row[2] for row in cursor.fetchall()}
+    ocids = {
+        ocid
+        for submission in batch
+        for record in submission.records
+        if (ocid := getattr(record, "oracle_pool_id", None)) is not None
+    }
+    pools: dict[str, tuple[int, int]] = {}
+    if ocids:
+        cursor.execute(POOLS, (list(ocids),))
+        pools = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    cursor.execute("SELECT now()")
+    return Stored(cursor.fetchall()[0][0], nodes, cursors, pools)
+
+
+def store(cursor: Cursor, plan: Plan, nodes: Iterable[NodeState], interval: float) -> None:
+    """Write a plan."""
+    heard = [(node, node.newest) for node in nodes if node.newest is not None]
+    _bulk(cursor, HEARTBEATS, plan.heartbeats)
+    _bulk(cursor, ANALYTICS, plan.analytics)
+    _bulk(cursor, METRICS, plan.metrics)
+    _bulk(cursor, LIFECYCLE, plan.lifecycle)
+    _bulk(cursor, UPDATE_POOLS, [(pool, *values) for pool, values in sorted(plan.pools.items())])
+    addresses = [(node.node_id, node.status, newest.ip_address) for node, newest in heard]
+    _bulk(cursor, UPDATE_NODES, addresses)
+    _bulk(cursor, UPDATE_STATE, [_state_row(node, new, interval) for node, new in heard])
+    _bulk(cursor, UPSERT_CURSORS, [(*stream, last) for stream, last in plan.cursors.items()])
+
+
+def _bulk(cursor: Cursor, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        cursor.execute(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+
+
+def _state_row(node: NodeState, newest: Submission, interval: float) -> tuple[Any, ...]:
+    beat = newest.beat
+    report = beat.config
+    return (
+        node.node_id,
+        interval,
+        beat.goodbye,
+        beat.stream_id,
+        node.boot_id,
+        node.previous_boot_id,
+        node.sequence,
+        node.agent_version,
+        beat.protocol,
+        text_array(beat.capabilities),
+        None if beat.last_tick_at is None else utc(beat.last_tick_at),
+        report.running_hash,
+        report.received_hash,
+        report.failed_hash,
+        report.status,
+        report.error,
+        node.reported_generation,
+        node.retry_offers,
+    )
+
+
+def text_array(values: Iterable[str]) -> str:
+    """A PostgreSQL array literal; an array of arrays would have to be rectangular."""
+    escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in escaped) + "}"

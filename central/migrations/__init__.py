@@ -1,0 +1,1 @@
+"""The history of central's schema; `poolkeeper central migrate` walks it."""

@@ -1,0 +1,1 @@
+"""HTTP in, store calls, values out: one module per noun."""

@@ -1,0 +1,149 @@
+"""Central as a whole: the parts, wired; what starts with it and stops with it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from central import liveness
+from central.answers import Answers, TextCache
+from central.app import create_app
+from central.database import Limits, check_server, open_engine
+from central.deps import Deps
+from central.ingest.queue import IngestQueue
+from central.ingest.transaction import GroupCommit
+from central.ingest.writer import IngestWriter
+from central.jobs import Job, Jobs
+from central.keys import KeyCache
+from central.listener import Listener
+from central.migrate import migrate, require_current
+from central.partitions import ensure_partitions
+from central.store import configs, nodes
+from central.store.sweep import sweep
+
+SWEEP_SECONDS = 5.0
+DRAIN_SECONDS = 8.0
+INGEST_LIMITS = Limits(statement_ms=10_000, lock_ms=2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a central runs.
+
+    Attributes:
+        database_url: where PostgreSQL is.
+        heartbeat_seconds: the interval handed to agents while the fleet is small.
+        migrate: bring the schema up to date at start instead of refusing an old one.
+        trusted_proxies: addresses whose X-Forwarded-For is believed.
+    """
+
+    database_url: str
+    heartbeat_seconds: float = 30.0
+    migrate: bool = False
+    trusted_proxies: frozenset[str] = field(default_factory=frozenset)
+
+
+class Central:
+    """A running central without its HTTP server; `app` is served by whoever made it."""
+
+    def __init__(
+        self, settings: Settings, monotonic: Callable[[], float], chance: random.Random
+    ) -> None:
+        self._settings = settings
+        self._chance = chance
+        self._nodes = 0
+        self.engine = open_engine(settings.database_url)
+        self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
+        self._own_engine = open_engine(settings.database_url, pool_size=3)
+        self.queue = IngestQueue()
+        keys = KeyCache(self._find_key, monotonic)
+        answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
+        self._writer = IngestWriter(
+            self.queue,
+            GroupCommit(self._ingest_engine, self._interval),
+            answers.complete,
+            self._ensure_partitions,
+            self._retry_after,
+        )
+        self._listener = Listener(
+            self._own_engine, changed=lambda _node: keys.forget(), listening=keys.trust
+        )
+        self._jobs = Jobs(
+            [
+                Job("count nodes", 10.0, self._count_nodes),
+                Job("sweep", SWEEP_SECONDS, self._sweep),
+                Job("partitions", 600.0, self._ensure_partitions),
+            ]
+        )
+        deps = Deps(
+            self.engine,
+            self.queue,
+            keys,
+            self._is_ready,
+            self._retry_after,
+            settings.trusted_proxies,
+        )
+        self.app: FastAPI = create_app(deps, monotonic)
+
+    def start(self) -> None:
+        """Check the server and the schema, then start the threads.
+
+        Raises:
+            StartError: the database is not usable or not at this version's schema.
+        """
+        check_server(self.engine)
+        if self._settings.migrate:
+            migrate(self.engine)
+        require_current(self.engine)
+        self._ensure_partitions()
+        self._count_nodes()
+        self._writer.start()
+        self._listener.start()
+        self._jobs.start()
+
+    def stop(self) -> None:
+        """Write what waits (bounded in time), stop the threads, close the connections."""
+        self._writer.stop(DRAIN_SECONDS)
+        self._jobs.stop()
+        self._listener.stop()
+        for engine in (self.engine, self._ingest_engine, self._own_engine):
+            engine.dispose()
+
+    def _interval(self) -> float:
+        return liveness.assigned_interval(self._settings.heartbeat_seconds, self._nodes)
+
+    def _reconnect_window(self) -> float:
+        return liveness.reconnect_window(self._nodes)
+
+    def _retry_after(self) -> int:
+        return self._chance.randint(1, max(2, round(self._reconnect_window() / 2)))
+
+    def _is_ready(self) -> bool:
+        with self.engine.connect() as connection:
+            return self._writer.healthy and connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+    def _find_key(self, digest: str) -> int | None:
+        with self._own_engine.connect() as connection:
+            return nodes.by_key(connection, digest)
+
+    def _find_text(self, hashed: str) -> str | None:
+        with self._own_engine.connect() as connection:
+            return configs.text_of_hash(connection, hashed)
+
+    def _ensure_partitions(self) -> object:
+        return ensure_partitions(self._maintenance)
+
+    @property
+    def _maintenance(self) -> Engine:
+        return self._own_engine
+
+    def _count_nodes(self) -> None:
+        with self._own_engine.connect() as connection:
+            self._nodes = nodes.count(connection)
+
+    def _sweep(self) -> None:
+        if self._writer.healthy:  # while ingest fails, silence proves nothing
+            with self._own_engine.begin() as connection:
+                sweep(connection)

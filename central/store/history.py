@@ -1,0 +1,108 @@
+"""Reading back what was stored: pools, analytics and lifecycle, newest first or by time."""
+
+import json
+import math
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+
+from central.errors import ApiError, not_found
+from central.tables import nodes, pools
+from central.tables_history import node_lifecycle_logs as lifecycle
+from central.tables_history import pool_analytics as analytics
+
+UTILISATION = (
+    "avg_cpu_utilization",
+    "avg_memory_utilization",
+    "max_cpu_utilization",
+    "max_memory_utilization",
+)
+
+
+def list_pools(connection: Connection, *, node: str | None = None) -> list[dict[str, Any]]:
+    """Pools by node and name, retired ones included."""
+    statement = (
+        select(pools, nodes.c.name.label("node"))
+        .join_from(pools, nodes, nodes.c.id == pools.c.node_id)
+        .order_by(nodes.c.name, pools.c.name, pools.c.id)
+    )
+    if node is not None:
+        statement = statement.where(nodes.c.name == node)
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def find_pool(connection: Connection, name_or_ocid: str) -> dict[str, Any]:
+    """One pool by OCID, by name if that is unique, or by NODE/NAME.
+
+    Raises:
+        ApiError: 404 for none, 409 for several of that name.
+    """
+    statement = select(pools, nodes.c.name.label("node")).join_from(
+        pools, nodes, nodes.c.id == pools.c.node_id
+    )
+    node, slash, name = name_or_ocid.partition("/")
+    if slash:
+        statement = statement.where(nodes.c.name == node, pools.c.name == name)
+    else:
+        statement = statement.where(
+            or_(pools.c.oracle_pool_id == name_or_ocid, pools.c.name == name_or_ocid)
+        )
+    rows = [dict(row) for row in connection.execute(statement.limit(10)).mappings()]
+    live = [row for row in rows if row["retired_at"] is None] or rows
+    if not live:
+        raise not_found("pool", name_or_ocid)
+    if len(live) > 1:
+        owners = ", ".join(sorted(f"{row['node']}/{row['name']}" for row in live))
+        raise ApiError(409, "ambiguous", f"Several pools have that name: say one of {owners}.")
+    return live[0]
+
+
+def pool_rows(
+    connection: Connection, pool_id: int, start: datetime, end: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """Analytics of a pool with an event time in [start, end), oldest first.
+
+    Rows carry the event's time, partitions the time of receipt: the bound on `received_at` is
+    what lets PostgreSQL skip days. Clocks may differ by a day, history may come late.
+    """
+    statement = (
+        select(analytics)
+        .where(
+            analytics.c.pool_id == pool_id,
+            analytics.c.timestamp >= start,
+            analytics.c.timestamp < end,
+            analytics.c.received_at >= func.least(start, func.now()) - timedelta(days=1),
+        )
+        .order_by(analytics.c.timestamp, analytics.c.id)
+        .limit(limit)
+    )
+    return [_finite(dict(row)) for row in connection.execute(statement).mappings()]
+
+
+def lifecycle_page(
+    connection: Connection, *, node: str | None, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """Lifecycle rows, newest first, below the id `before`."""
+    statement = (
+        select(lifecycle, nodes.c.name.label("node"))
+        .join_from(lifecycle, nodes, nodes.c.id == lifecycle.c.node_id)
+        .order_by(lifecycle.c.id.desc())
+        .limit(limit)
+    )
+    if node is not None:
+        statement = statement.where(nodes.c.name == node)
+    if before is not None:
+        statement = statement.where(lifecycle.c.id < before)
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    for row in rows:
+        row["extra_data"] = json.loads(row["extra_data"]) if row["extra_data"] else None
+    return rows
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """NaN marks the unknown in a column that cannot be NULL; JSON says null."""
+    for name in UTILISATION:
+        if row[name] is not None and math.isnan(row[name]):
+            row[name] = None
+    return row

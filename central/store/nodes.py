@@ -1,0 +1,128 @@
+"""Nodes, their keys, and what central last heard of them."""
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from central.errors import ApiError, not_found
+from central.tables import nodes, pools
+from central.tables_support import node_keys, node_state
+from central.tokens import Secret, new_node_key
+
+_shown = (
+    nodes.c.id,
+    nodes.c.name,
+    nodes.c.region,
+    nodes.c.description,
+    nodes.c.status,
+    nodes.c.ip_address,
+    nodes.c.last_heartbeat,
+    nodes.c.created_at,
+    node_state.c.agent_version,
+    node_state.c.assigned_interval,
+    node_state.c.active_hash,
+    node_state.c.active_generation,
+    node_state.c.running_hash,
+    node_state.c.received_hash,
+    node_state.c.failed_hash,
+    node_state.c.apply_status,
+    node_state.c.apply_error,
+    node_state.c.last_tick_at,
+    select(func.count())
+    .where(pools.c.node_id == nodes.c.id, pools.c.retired_at.is_(None))
+    .scalar_subquery()
+    .label("pools"),
+)
+
+
+def create(
+    connection: Connection, name: str, region: str, description: str | None
+) -> tuple[int, Secret]:
+    """Add a node with its first key; the key's text is never stored.
+
+    Raises:
+        ApiError: 409 when the name is taken.
+    """
+    values = {"name": name, "region": region, "description": description}
+    try:
+        with connection.begin_nested():
+            node_id = int(
+                connection.execute(insert(nodes).values(values).returning(nodes.c.id)).scalar_one()
+            )
+    except IntegrityError as error:
+        raise ApiError(409, "exists", f"There is already a node {name!r}.") from error
+    secret = new_node_key(node_id)
+    connection.execute(insert(node_state).values(node_id=node_id))
+    connection.execute(insert(node_keys).values(node_id=node_id, key_hash=secret.digest))
+    connection.execute(
+        update(nodes).where(nodes.c.id == node_id).values(api_key_hash=secret.digest)
+    )
+    return node_id, secret
+
+
+def by_key(connection: Connection, key_hash: str) -> int | None:
+    """The node of a live key."""
+    statement = select(node_keys.c.node_id).where(
+        node_keys.c.key_hash == key_hash,
+        node_keys.c.revoked_at.is_(None),
+        func.coalesce(node_keys.c.expires_at > func.now(), text("true")),
+    )
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def id_of(connection: Connection, name: str) -> int:
+    """A node's id.
+
+    Raises:
+        ApiError: 404 when there is none of that name.
+    """
+    found = connection.execute(select(nodes.c.id).where(nodes.c.name == name)).scalar_one_or_none()
+    if found is None:
+        raise not_found("node", name)
+    return int(found)
+
+
+def lock(connection: Connection, name: str) -> RowMapping:
+    """A node's state, locked: ingest and other operators leave the node alone meanwhile.
+
+    Raises:
+        ApiError: 404 when there is none of that name.
+    """
+    node_id = id_of(connection, name)
+    statement = select(node_state).where(node_state.c.node_id == node_id).with_for_update()
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise not_found("node", name)
+    return row
+
+
+def page(
+    connection: Connection, *, after: str | None = None, limit: int = 1000
+) -> list[dict[str, Any]]:
+    """Nodes by name, from the one after `after` on."""
+    statement = (
+        select(*_shown).outerjoin_from(nodes, node_state).order_by(nodes.c.name).limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(nodes.c.name > after)
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def show(connection: Connection, name: str) -> dict[str, Any]:
+    """One node.
+
+    Raises:
+        ApiError: 404 when there is none of that name.
+    """
+    statement = select(*_shown).outerjoin_from(nodes, node_state).where(nodes.c.name == name)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise not_found("node", name)
+    return dict(row)
+
+
+def count(connection: Connection) -> int:
+    """How many nodes are expected to send heartbeats; sets their interval."""
+    alive = nodes.c.status.in_(["ACTIVE", "ERROR", "OFFLINE"])
+    return int(connection.execute(select(func.count()).where(alive)).scalar_one())
