@@ -1,9 +1,10 @@
 """What must hold between sections: unique names, known pools, targets inside limits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from shared.config.explain import suggestion
 from shared.config.models import AtLeast, Override, Pool, Schedule
+from shared.config.nodes import Node
 from shared.config.places import Places
 from shared.config.problems import Location, Problem, shown_key
 
@@ -27,32 +28,30 @@ def cross_problems(
         names: the names of all pools, also of those that are not sound.
     """
     by_name = {pool.name: pool for pool in reversed(pools.values())}
-    pool_names = ((index, pool.name) for index, pool in pools.items())
-    schedule_names = ((index, schedule.name) for index, schedule in schedules.items())
-    leases = ((index, override.pool) for index, override in overrides.items())
     return [
-        *_twice(pool_names, ("pools", "name"), "pool", places),
-        *_twice(schedule_names, ("schedules", "name"), "schedule", places),
-        *_twice(leases, ("overrides", "pool"), "override of", places),
+        *_twice("pools", "name", "pool", places),
+        *_twice("schedules", "name", "schedule", places),
+        *_twice("overrides", "pool", "override of", places),
         *_missing_metrics_targets(pools, places),
         *_schedule_targets(schedules, by_name, places, names),
         *_override_targets(overrides, by_name, places, names),
     ]
 
 
-def _twice(
-    named: Iterable[tuple[int, str]], where: tuple[str, str], what: str, places: Places
-) -> Iterator[Problem]:
-    section, key = where
-    first: dict[str, int] = {}
-    for index, name in named:
+def _twice(section: str, key: str, what: str, places: Places) -> Iterator[Problem]:
+    """Names that are used again, also by sections that are not sound."""
+    first: dict[str, Node] = {}
+    entries = places.node((section,)).value
+    for index in range(len(entries) if isinstance(entries, list) else 0):
+        node = places.node((section, index, key))
+        name = node.value
+        if not isinstance(name, str):
+            continue
         if name in first:
-            line = places.node((section, first[name], key)).mark.line
-            yield places.problem(
-                (section, index, key), f"a second {what} {name!r}; the first is on line {line}"
-            )
+            message = f"a second {what} {shown_key(name)!r}; the first is on line"
+            yield places.problem((section, index, key), f"{message} {first[name].mark.line}")
         else:
-            first[name] = index
+            first[name] = node
 
 
 def _missing_metrics_targets(pools: Numbered, places: Places) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ MAX_NODES = 50_000
 MAX_DEPTH = 20
 MAX_KEYS = 64  # in one mapping; no section has half as many
 MAX_ITEMS = 5_000  # in one list
+NOT_A_MAPPING = "the file must be a mapping that starts with `version: 1`"
 _ENOUGH = 20  # after so many foreign features the rest of the file tells nothing new
 
 _YAML_SENTENCES = {
@@ -46,14 +47,20 @@ def _problem(mark: Mark, message: str) -> Problem:
 
 def _stream(text: str) -> Iterator[Any]:
     """The events of a text; a syntax error becomes a ConfigError."""
+    parser = yaml.CLoader(text)
     try:
-        yield from yaml.parse(text, Loader=yaml.CLoader)
+        event = None
+        while not isinstance(event, yaml.StreamEndEvent):
+            event = parser.get_event()
+            yield event
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         said = str(getattr(error, "problem", None) or "it cannot be read")
         mark = _mark(place) if place is not None else Mark(1, 1)
         sentence = _YAML_SENTENCES.get(said, f"not YAML: {said}")
         raise ConfigError([_problem(mark, sentence)]) from None
+    finally:
+        parser.dispose()
 
 
 def parse_tree(text: str) -> tuple[Node, list[Problem]]:
@@ -86,6 +93,8 @@ class _Guard:
         """Take the next event."""
         if isinstance(event, yaml.NodeEvent):
             self._count(event)
+            if self._nodes == 1 and not _may_be_a_file(event):
+                raise _stop(event, NOT_A_MAPPING)
             if isinstance(event, yaml.CollectionStartEvent):
                 keys = isinstance(event, yaml.MappingStartEvent)
                 self._open.append([0, 2 * MAX_KEYS if keys else MAX_ITEMS])
@@ -115,6 +124,12 @@ class _Guard:
             self._foreign.append(_problem(_mark(event.start_mark), sentence))
             if len(self._foreign) >= _ENOUGH:
                 raise ConfigError(self._foreign)
+
+
+def _may_be_a_file(event: Any) -> bool:
+    """Whether the outermost value is a mapping, or nothing at all."""
+    nothing = isinstance(event, yaml.ScalarEvent) and event.implicit[0] and not event.value
+    return nothing or isinstance(event, yaml.MappingStartEvent)
 
 
 def _foreign_feature(event: Any) -> str | None:

@@ -78,12 +78,7 @@ class _Reader:
     def config(self) -> Config | None:
         """The configuration, or None when there are problems."""
         if not isinstance(self._root.value, dict):
-            empty = self._root.value is None
-            message = (
-                "the file is empty; it needs `version: 1` and `pools`"
-                if empty
-                else "the file must be a mapping that starts with `version: 1`"
-            )
+            message = "the file is empty; it needs `version: 1` and `pools`"
             self.problems.append(self.places.problem((), message))
             return None
         self._check_defaults()

@@ -22,24 +22,23 @@ def readable_text(source: str | bytes) -> str:
     """
     if len(source) > MAX_BYTES:  # a text has at most as many characters as bytes
         raise _too_large()
-    try:
-        raw = source.encode("utf-8") if isinstance(source, str) else source
-        text = source if isinstance(source, str) else source.decode("utf-8")
-    except UnicodeEncodeError as error:
-        assert isinstance(source, str)  # noqa: S101 - only text is encoded
-        raise _refused(source, error.start, "half a character, which is not UTF-8") from None
-    except UnicodeDecodeError as error:
-        assert isinstance(source, bytes)  # noqa: S101 - only bytes are decoded
-        before = source[: error.start].decode("utf-8")
-        raise _refused(before, len(before), "the file is not UTF-8 from here on") from None
-    if len(raw) > MAX_BYTES:
-        raise _too_large()
+    text = _decoded(source) if isinstance(source, bytes) else source
     text = text.removeprefix("\ufeff")
     found = _FORBIDDEN.search(text)
     if found is not None:
         code = f"U+{ord(found[0]):04X}"
-        raise _refused(text, found.start(), f"unprintable character {code} is not allowed")
+        raise _refused(text, found.start(), f"the unprintable character {code} is not allowed")
+    if isinstance(source, str) and len(source.encode("utf-8")) > MAX_BYTES:
+        raise _too_large()
     return text
+
+
+def _decoded(source: bytes) -> str:
+    try:
+        return source.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = source[: error.start].decode("utf-8")
+        raise _refused(before, len(before), "the file is not UTF-8 from here on") from None
 
 
 def _too_large() -> ConfigError:
