@@ -18,7 +18,6 @@ MAX_NODES = 50_000
 MAX_DEPTH = 20
 MAX_KEYS = 64  # in one mapping; no section has half as many
 MAX_ITEMS = 5_000  # in one list
-NOT_A_MAPPING = "the file must be a mapping that starts with `version: 1`"
 _ENOUGH = 20  # after so many foreign features the rest of the file tells nothing new
 
 _YAML_SENTENCES = {
@@ -90,24 +89,26 @@ class _Guard:
         self._foreign: list[Problem] = []
 
     def see(self, event: Any) -> None:
-        """Take the next event."""
-        if isinstance(event, yaml.NodeEvent):
+        """Take the next event. Scalars come first: they are most of every file."""
+        kind = type(event)
+        if kind is yaml.ScalarEvent or kind is yaml.AliasEvent:
             self._count(event)
-            if self._nodes == 1 and not _may_be_a_file(event):
-                raise _stop(event, NOT_A_MAPPING)
-            if isinstance(event, yaml.CollectionStartEvent):
-                keys = isinstance(event, yaml.MappingStartEvent)
-                self._open.append([0, 2 * MAX_KEYS if keys else MAX_ITEMS])
-                if len(self._open) > MAX_DEPTH:
-                    raise _stop(event, f"nested deeper than {MAX_DEPTH} levels")
-        elif isinstance(event, yaml.CollectionEndEvent):
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            self._count(event)
+            self._open.append([0, 2 * MAX_KEYS if kind is yaml.MappingStartEvent else MAX_ITEMS])
+            if len(self._open) > MAX_DEPTH:
+                raise _stop(event, f"nested deeper than {MAX_DEPTH} levels")
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             self._open.pop()
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                raise _stop(event, "a second document starts here; a file holds one")
-            if event.version is not None or event.tags:
-                raise _stop(event, "directives (%YAML, %TAG) are not allowed")
+        elif kind is yaml.DocumentStartEvent:
+            self._begin(event)
+
+    def _begin(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise _stop(event, "a second document starts here; a file holds one")
+        if event.version is not None or event.tags:
+            raise _stop(event, "directives (%YAML, %TAG) are not allowed")
 
     def _count(self, event: Any) -> None:
         self._nodes += 1
@@ -119,9 +120,10 @@ class _Guard:
             if around[0] > around[1]:
                 what = f"{MAX_KEYS} keys" if around[1] == 2 * MAX_KEYS else f"{MAX_ITEMS:,} items"
                 raise _stop(event, f"more than {what} in one place")
-        sentence = _foreign_feature(event)
-        if sentence is not None:
-            self._foreign.append(_problem(_mark(event.start_mark), sentence))
+        elif not _may_be_a_file(event):
+            raise _stop(event, "the file must be a mapping that starts with `version: 1`")
+        if event.anchor is not None or event.tag is not None:
+            self._foreign.append(_problem(_mark(event.start_mark), _foreign_feature(event) or ""))
             if len(self._foreign) >= _ENOUGH:
                 raise ConfigError(self._foreign)
 

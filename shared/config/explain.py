@@ -122,8 +122,6 @@ def _one_of(expected: str, value: object, location: Location) -> str:
     if location[-1:] == ("on_missing_metrics",):
         return "must be hold, or a mapping such as {at_least: 2}"
     words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
-    if words == ["1"]:
-        return "must be 1, the only version of this format"
     near = suggestion(value, words) if isinstance(value, str) else ""
     return f"must be {', '.join(words[:-1])} or {words[-1]}{near}"
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from shared.config.fields import (
     MAX_POOL_SIZE,
@@ -210,10 +210,19 @@ class Override(Section):
     )
 
 
+def _exactly_one(value: object) -> object:
+    # Literal compares, and True and 1.0 are equal to 1.
+    if type(value) is not int or value != 1:
+        raise ValueError("must be 1, the only version of this format")
+    return value
+
+
 class Config(Section):
     """A whole configuration file of one node."""
 
-    version: Literal[1] = Field(description="The version of this format.")
+    version: Annotated[Literal[1], BeforeValidator(_exactly_one)] = Field(
+        description="The version of this format."
+    )
     timezone: Zone = Field("UTC", description="IANA time zone, the default for schedules.")
     poll_interval: Annotated[Duration, Within(timedelta(seconds=1), timedelta(hours=1))] = Field(
         timedelta(seconds=30), description="How often pool states are observed and decided."
