@@ -1,0 +1,23 @@
+"""The group `poolkeeper config`: what needs no server, and what asks central."""
+
+import click
+
+from poolkeeper.cli import LazyGroup
+
+_LOCAL, _REMOTE = "poolkeeper.commands_config", "poolkeeper.commands_config_remote"
+
+COMMANDS = {
+    "check": (f"{_LOCAL}:check", "Find mistakes, with line and column.", ""),
+    "schema": (f"{_LOCAL}:schema", "Print the JSON Schema, for editors.", ""),
+    "push": (f"{_REMOTE}:push", "Give a node a new configuration.", "central"),
+    "pull": (f"{_REMOTE}:pull", "Print a node's configuration.", "central"),
+    "diff": (f"{_REMOTE}:diff", "Compare versions, or a file with the active one.", "central"),
+    "history": (f"{_REMOTE}:history", "Every version: who, when, hash.", "central"),
+    "rollback": (f"{_REMOTE}:rollback", "Make an earlier version active again.", "central"),
+    "retry": (f"{_REMOTE}:retry", "Offer a rejected configuration again.", "central"),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
+def config() -> None:
+    """The YAML that operators edit: check it, push it, see what became of it."""
