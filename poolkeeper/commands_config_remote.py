@@ -1,0 +1,196 @@
+"""`poolkeeper config push|pull|diff|history|rollback|retry`: configurations held by a central."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from poolkeeper.operator_client import (
+    CENTRAL,
+    JSON,
+    connect,
+    errors_as_sentences,
+    segment,
+)
+from shared.config.hashing import config_hash
+from shared.wire_operator import ConfigVersion, Pushed
+
+YAML = {"Content-Type": "application/yaml"}
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+SHRINK = click.option(
+    "--allow-shrink",
+    metavar="N",
+    default=0,
+    type=click.IntRange(0),
+    help="Agree that up to N running instances are terminated by it.",
+)
+
+
+@click.command()
+@click.argument("node")
+@click.argument("file", type=FILE)
+@SHRINK
+@click.option("--take-over", is_flag=True, help="Take pools from a node that is OFFLINE.")
+@click.option("--if-match", metavar="HASH", help="Only if this is the active configuration.")
+@CENTRAL
+@JSON
+def push(  # click passes each option by name
+    node: str,
+    file: Path,
+    allow_shrink: int,
+    take_over: bool,
+    if_match: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Validate FILE and make it the configuration of NODE."""
+    params: dict[str, Any] = {"allow_shrink": allow_shrink, "take_over": take_over}
+    headers = {**YAML, **({} if if_match is None else {"If-Match": f'"{if_match}"'})}
+    with errors_as_sentences():
+        pushed = connect(url).ask(
+            Pushed, "PUT", _path(node), params=params, content=file.read_bytes(), headers=headers
+        )
+    _tell(pushed, as_json=as_json)
+
+
+@click.command()
+@click.argument("node")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--generation", type=click.IntRange(1), help="Default: the active one.")
+@CENTRAL
+@JSON
+def pull(
+    node: str, output: Path | None, generation: int | None, url: str | None, as_json: bool
+) -> None:
+    """Print or save the configuration of NODE, byte for byte."""
+    with errors_as_sentences():
+        response = connect(url).request("GET", _path(node), params=_only(generation=generation))
+    found = response.headers["X-Generation"]
+    hashed = config_hash(response.content)
+    if output is not None:
+        output.write_bytes(response.content)
+    if as_json:
+        entry = {"node": node, "generation": int(found), "config_hash": hashed}
+        click.echo(json.dumps(entry if output else {**entry, "yaml": response.content.decode()}))
+    elif output is not None:
+        click.echo(f"Saved generation {found} of {node} to {output} (hash {hashed[:12]}).")
+    else:
+        click.echo(response.content, nl=False)
+
+
+@click.command()
+@click.argument("node")
+@click.argument("file", type=FILE, required=False)
+@click.option("--old", type=click.IntRange(1), help="A generation; default: the one before.")
+@click.option("--new", type=click.IntRange(1), help="A generation; default: the active one.")
+@CENTRAL
+@JSON
+def diff(
+    node: str,
+    file: Path | None,
+    old: int | None,
+    new: int | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Compare two generations of NODE's configuration, or the active one with FILE."""
+    with errors_as_sentences():
+        client = connect(url)
+        if file is None:
+            params = _only(old=old, new=new)
+            text = client.request("GET", f"{_path(node)}/diff", params=params).text
+        else:
+            active = client.request("GET", _path(node), params=_only(generation=old))
+            name = f"{node} generation {active.headers['X-Generation']}"
+            text = unified(active.text, file.read_text(encoding="utf-8"), name, str(file))
+    click.echo(json.dumps({"same": not text, "diff": text}) if as_json else text, nl=as_json)
+
+
+@click.command()
+@click.argument("node")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@CENTRAL
+@JSON
+def history(node: str, limit: int, url: str | None, as_json: bool) -> None:
+    """Every version NODE has had, newest first."""
+    with errors_as_sentences():
+        versions = connect(url).ask(
+            list[ConfigVersion], "GET", f"{_path(node)}/history", params={"limit": limit}
+        )
+    if as_json:
+        click.echo(json.dumps([version.model_dump(mode="json") for version in versions]))
+        return
+    table = Table("GENERATION", "HASH", "WHEN", "WHO", "", box=None)
+    for one in versions:
+        when = f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC" if one.created_at else "-"
+        notes = ["active"] if one.is_active else []
+        notes += [f"rollback to {one.rollback_of}"] if one.rollback_of else []
+        row = (str(one.generation), one.config_hash[:12], when, one.created_by or "-")
+        table.add_row(*row, ", ".join(notes))
+    Console().print(table)
+
+
+@click.command()
+@click.argument("node")
+@click.argument("generation", type=click.IntRange(1))
+@SHRINK
+@CENTRAL
+@JSON
+def rollback(node: str, generation: int, allow_shrink: int, url: str | None, as_json: bool) -> None:
+    """Make an earlier GENERATION of NODE's configuration the active one again."""
+    params = {"generation": generation, "allow_shrink": allow_shrink}
+    with errors_as_sentences():
+        pushed = connect(url).ask(Pushed, "POST", f"{_path(node)}/rollback", params=params)
+    _tell(pushed, as_json=as_json)
+
+
+@click.command()
+@click.argument("node")
+@CENTRAL
+@JSON
+def retry(node: str, url: str | None, as_json: bool) -> None:
+    """Offer the active configuration again to a NODE that refused it."""
+    with errors_as_sentences():
+        offered = connect(url).ask(dict[str, str], "POST", f"{_path(node)}/retry")
+    if as_json:
+        click.echo(json.dumps(offered))
+    else:
+        click.echo(f"{node} is offered {offered['config_hash'][:12]} again.")
+
+
+REMOTE_COMMANDS: tuple[click.Command, ...] = (push, pull, diff, history, rollback, retry)
+
+
+def unified(before: str, after: str, old_name: str, new_name: str) -> str:
+    """A unified diff; empty when the texts are equal."""
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), old_name, new_name
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def _path(node: str) -> str:
+    return f"/v1/nodes/{segment(node)}/config"
+
+
+def _only(**values: int | None) -> dict[str, int]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _tell(pushed: Pushed, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(pushed.model_dump_json())
+        return
+    if not pushed.changed:
+        click.echo(f"{pushed.node} has this configuration already ({pushed.config_hash[:12]}).")
+        return
+    click.echo(
+        f"{pushed.node} is at generation {pushed.generation} ({pushed.config_hash[:12]}) with "
+        f"{len(pushed.pools)} pools; the agent takes it with its next heartbeat."
+    )
+    if pushed.retired:
+        click.echo(f"No longer managed: {', '.join(pushed.retired)}.")

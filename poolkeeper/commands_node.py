@@ -1,0 +1,96 @@
+"""`poolkeeper node create|list|show`: the machines that run agents."""
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from poolkeeper.operator_client import (
+    CENTRAL,
+    JSON,
+    OperatorClient,
+    connect,
+    errors_as_sentences,
+    segment,
+)
+from shared.wire_operator import CreatedNode, NodeView
+
+PAGE = 1000
+
+
+@click.group()
+def node() -> None:
+    """Nodes: the machines that run agents."""
+
+
+@node.command()
+@click.argument("name")
+@click.option("--region", required=True, help="Such as eu-frankfurt-1.")
+@click.option("--description")
+@CENTRAL
+@JSON
+def create(name: str, region: str, description: str | None, url: str | None, as_json: bool) -> None:
+    """Make a node; prints its API key, which is shown only now."""
+    body = {"name": name, "region": region, "description": description}
+    with errors_as_sentences():
+        created = connect(url).ask(CreatedNode, "POST", "/v1/nodes", json=body)
+    if as_json:
+        click.echo(created.model_dump_json())
+        return
+    click.echo(f"Created node {created.name}. Its API key, shown only now:", err=True)
+    click.echo(created.api_key)
+
+
+@node.command("list")
+@CENTRAL
+@JSON
+def list_nodes(url: str | None, as_json: bool) -> None:
+    """Every node with its status and configuration."""
+    with errors_as_sentences():
+        nodes = _every_node(connect(url))
+    if as_json:
+        click.echo(json.dumps([one.model_dump(mode="json") for one in nodes]))
+        return
+    table = Table("NODE", "REGION", "STATUS", "POOLS", "LAST HEARTBEAT", "CONFIG", box=None)
+    for one in nodes:
+        seen = f"{one.last_heartbeat:%Y-%m-%d %H:%M:%S} UTC" if one.last_heartbeat else "never"
+        table.add_row(one.name, one.region, one.status, str(one.pools), seen, config_state(one))
+    Console().print(table)
+
+
+@node.command()
+@click.argument("name")
+@CENTRAL
+@JSON
+def show(name: str, url: str | None, as_json: bool) -> None:
+    """One node in full."""
+    with errors_as_sentences():
+        found = connect(url).ask(NodeView, "GET", f"/v1/nodes/{segment(name)}")
+    if as_json:
+        click.echo(found.model_dump_json())
+        return
+    for field, value in found.model_dump(mode="json").items():
+        click.echo(f"{field + ':':20}{'-' if value is None else value}")
+    click.echo(f"{'configuration:':20}{config_state(found)}")
+
+
+def config_state(one: NodeView) -> str:
+    """How far the active configuration has come, in a word or two."""
+    if one.active_hash is None:
+        return "none"
+    if one.running_hash == one.active_hash:
+        return f"applied (generation {one.active_generation})"
+    if one.failed_hash == one.active_hash:
+        return f"refused: {one.apply_error or 'no reason given'}"
+    return f"waiting (generation {one.active_generation})"
+
+
+def _every_node(client: OperatorClient) -> list[NodeView]:
+    nodes: list[NodeView] = []
+    while True:
+        after = {"after": nodes[-1].name} if nodes else {}
+        page = client.ask(list[NodeView], "GET", "/v1/nodes", params={"limit": PAGE, **after})
+        nodes += page
+        if len(page) < PAGE:
+            return nodes
