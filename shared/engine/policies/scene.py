@@ -42,7 +42,9 @@ class Scene:
         return {
             member.id
             for member in self.members or ()
-            if member.running_since is not None and at - member.running_since < self.warmup
+            if member.running_since is not None
+            and at - member.running_since < self.warmup
+            and member.is_running
         }
 
     def silent_at(self, window: Window, interval: timedelta, reporting: Collection[str]) -> int:

@@ -50,10 +50,12 @@ class StepVoter:
 
     def __call__(self, scene: Scene) -> Vote:
         """Find the farthest rung that held; growing is looked at first."""
+        if self.is_utilisation and scene.size == 0:
+            return size_zero(self.policy, scene)
         window = scene.series.newest
         if scene.error is not None or window is None:
             return no_data(self.policy, scene)
-        if self.is_utilisation and (scene.size == 0 or scene.active == 0):
+        if self.is_utilisation and scene.active == 0:
             return size_zero(self.policy, scene)
         run = self._run(scene, window)
         rung = self._held(self.ups, run, self.out_windows)
@@ -103,14 +105,13 @@ class StepVoter:
 
     def _is_below(self, scene: Scene, window: Window, rung: Rung) -> bool:
         """Below the threshold even if every silent member were busy: a gap never shrinks a pool."""
-        total, count = Total((window.value,)), 1
-        if self.is_mean and window.samples is not None and scene.counts:
-            least, _ = scene.running_during(window, self.interval)
-            silent = max(0, least - window.samples)
-            fill = 100.0 if self.percent else rung.bound_float
-            total = Total((*((window.value,) * window.samples), *((fill,) * silent)))
-            count = window.samples + silent
-        return total.compare(rung.bound * count, rung.bound_float * count) < 0
+        if not self.is_mean or window.samples is None:
+            return Total((window.value,)).compare(rung.bound, rung.bound_float) < 0
+        least, _ = scene.running_during(window, self.interval)
+        silent = max(0, least - window.samples)
+        fill = 100.0 if self.percent else rung.bound_float
+        total = Total((window.value,), window.samples, fill, silent)
+        return total.compare(rung.bound, rung.bound_float, window.samples + silent) < 0
 
     def _breach(self, rung: Rung, need: int, *, grows: bool) -> Reason:
         ladder = self.policy.scale_out if grows else self.policy.scale_in

@@ -52,15 +52,21 @@ class TargetTrackingVoter:
         self.is_mean = policy.metric is not None and policy.statistic in {None, "mean"}
         self.expected = max(1, policy.demand.window // self.interval) if policy.demand else 0
         self.fill = max(100.0, self.target_float) if self.percent else self.target_float
+        self.aim = amount(self.target_float, percent=self.percent)
+        low = amount(self.in_float, percent=self.percent)
+        high = amount(self.out_float, percent=self.percent)
+        self.around = f"{low} to {high}"
 
     def __call__(self, scene: Scene) -> Vote:
         """Compare the load with the target, on the instances that carried it."""
+        if scene.size == 0 and not self.policy.per_instance:
+            return size_zero(self.policy, scene)
         window = scene.series.newest
         if scene.error is not None or window is None:
             return no_data(self.policy, scene)
         if self.policy.per_instance:
             load = self._total(scene, window)
-        elif scene.size == 0 or scene.active == 0:
+        elif scene.active == 0:
             return size_zero(self.policy, scene)
         elif self.is_mean:
             load = self._mean(scene, window)
@@ -79,7 +85,7 @@ class TargetTrackingVoter:
 
     def _flat(self, scene: Scene, window: Window) -> Load:
         """A maximum, percentile or query result, on the instances of its window; not damped."""
-        low = high = window.samples or 0
+        low = high = window.samples or len(scene.series.instances or ())
         if not low:
             low, high = scene.running_during(window, self.interval)
         out, into = Total((window.value,), low), Total((window.value,), high)
@@ -89,29 +95,34 @@ class TargetTrackingVoter:
         """A mean per instance, damped for members that are silent or still warming up."""
         reporting = scene.series.instances
         if reporting is None:
-            if window.samples is None:
-                return self._flat(scene, window)
-            low, _ = scene.running_during(window, self.interval)
-            silent = max(0, low - window.samples) if scene.counts else 0
-            out = Total((window.value,), window.samples)
-            into = Total((*((window.value,) * window.samples), *((self.fill,) * silent)))
-            count = window.samples + silent
-            return Load(out, count, into, count, window.value, self._damping(silent, 0))
-        warming = scene.warming_at(window.at) if scene.members is not None else set()
+            return self._counted_mean(scene, window)
+        warming = scene.warming_at(window.at)
         ready = [value for key, value in reporting.items() if key not in warming]
         silent = scene.silent_at(window, self.interval, reporting)
-        into = Total([*ready, *((self.fill,) * silent)]) if ready or silent else Total((0.0,))
         plain = math.fsum(ready) / len(ready) if ready else window.value
         return Load(
-            Total(ready) if ready else Total((0.0,)),
+            Total(ready),
             len(ready) + silent + len(warming),
-            into,
+            Total(ready, 1, self.fill, silent),
             len(ready) + silent,
             plain,
             self._damping(silent, len(warming)),
         )
 
+    def _counted_mean(self, scene: Scene, window: Window) -> Load:
+        """A mean of which only the count of reporting instances is known, or not even that."""
+        if window.samples is None:
+            return self._flat(scene, window)
+        least, _ = scene.running_during(window, self.interval)
+        silent = max(0, least - window.samples)
+        out = Total((window.value,), window.samples)
+        into = Total((window.value,), window.samples, self.fill, silent) if silent else out
+        count = window.samples + silent
+        return Load(out, count, into, count, window.value, self._damping(silent, 0))
+
     def _damping(self, silent: int, warming: int) -> str:
+        if not silent and not warming:
+            return ""
         parts = []
         if silent:
             parts.append(f"{instances(silent)} without data")
@@ -123,37 +134,46 @@ class TargetTrackingVoter:
 
     def _by_newest(self, scene: Scene, window: Window, load: Load) -> Vote:
         size, shown = scene.size, amount(load.plain, percent=self.percent)
-        aim = amount(self.target_float, percent=self.percent)
-        wanted = self._wanted(load, size)
-        if wanted is None:
+        need = self._wanted(load, size)
+        if need is None:
             return self._vote(scene, window, load, size, self._on_target(load, shown))
-        need = wanted
         code = Code.DAMPED if load.damped else Code.OFF_TARGET
         noted = f" (with {load.damped} counted in)" if load.damped else ""
         what = "total" if self.policy.per_instance else "at"
-        text = f"{self.label} {what} {shown} with target {aim} needs {instances(need)}{noted}"
+        text = f"{self.label} {what} {shown} with target {self.aim} needs {instances(need)}{noted}"
         return self._vote(scene, window, load, need, Reason(code, text))
 
     def _wanted(self, load: Load, size: int) -> int | None:
-        """The need outside the tolerance, or None to stay: inside, or flipped by damping."""
-        if load.out.compare(self.out_edge * load.out_count, self.out_float * load.out_count) > 0:
-            need = load.out.divided_up(self.target, self.target_float)
-            return need if need > size or not load.damped else None
-        if load.into.compare(self.in_edge * load.into_count, self.in_float * load.into_count) < 0:
-            need = load.into.divided_up(self.target, self.target_float)
-            return need if need < size or not load.damped else None
+        """The need outside the tolerance, or None to stay: inside, or flipped by what is unknown.
+
+        A value measured on more or fewer instances than there are now may ask for the other
+        direction than its own; that stands unless members without data could explain it.
+        """
+        if load.out.compare(self.out_edge, self.out_float, load.out_count) > 0:
+            low = load.out.divided_up(self.target, self.target_float)
+            if low > size:
+                return low
+            high = load.into.divided_up(self.target, self.target_float)
+            return None if load.damped or high >= size else high
+        if load.into.compare(self.in_edge, self.in_float, load.into_count) < 0:
+            high = load.into.divided_up(self.target, self.target_float)
+            if high < size:
+                return high
+            low = load.out.divided_up(self.target, self.target_float)
+            return None if load.damped or low <= size else low
         return None
 
     def _on_target(self, load: Load, shown: str) -> Reason:
-        low = amount(self.in_float, percent=self.percent)
-        high = amount(self.out_float, percent=self.percent)
         if load.damped and not self.in_float <= load.plain <= self.out_float:
             text = f"{self.label} {shown} is not acted on: {load.damped}"
             return Reason(Code.DAMPED, text)
+        if load.out_count != load.into_count:
+            text = f"{self.label} {shown} on {load.out_count} to {load.into_count} instances"
+            return Reason(Code.ON_TARGET, f"{text}, as the count changed, asks for no change")
         if self.policy.per_instance:
-            text = f"{self.label} total {shown} is within {low} to {high} per instance"
+            text = f"{self.label} total {shown} is within {self.around} per instance"
         else:
-            text = f"{self.label} {shown} is within {low} to {high}"
+            text = f"{self.label} {shown} is within {self.around}"
         return Reason(Code.ON_TARGET, text)
 
     def _by_demand(self, scene: Scene, window: Window, load: Load) -> Vote:
@@ -166,9 +186,9 @@ class TargetTrackingVoter:
         grow, keep = self._demand_at(scene, recent, demand.percentile)
         size = scene.size
         out_need = keep_need = size
-        if grow.compare(self.out_edge * size, self.out_float * size) > 0:
+        if grow.compare(self.out_edge, self.out_float, size) > 0:
             out_need = grow.divided_up(self.target, self.target_float)
-        if keep.compare(self.in_edge * size, self.in_float * size) < 0:
+        if keep.compare(self.in_edge, self.in_float, size) < 0:
             keep_need = keep.divided_up(self.target, self.target_float)
         served = Load(grow, size, keep, size, load.plain)
         what = f"the {demand.percentile}th percentile of {self.label} over {span(demand.window)}"
@@ -193,8 +213,6 @@ class TargetTrackingVoter:
         self, scene: Scene, recent: list[Window], percentile: int
     ) -> tuple[Total, Total]:
         """Nearest-rank percentile of demand, once counted low (to grow), once high (to shrink)."""
-        if not recent:
-            return Total((0.0,)), Total((math.inf,))
         if self.policy.per_instance:
             ordered = sorted(w.value for w in recent)
             value = Total((ordered[math.ceil(percentile * len(ordered) / 100) - 1],))
