@@ -12,6 +12,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from simulator.clock import Clock, ScaledClock, SteppedClock
+from simulator.errors import ApiError
 from simulator.keys import TENANCY, USER, generate
 from simulator.scenario import Scenario
 from simulator.server import address, configuration, listen
@@ -64,21 +65,12 @@ def serve(**options: Unpack[_ServeOptions]) -> None:
     """Serve until SIGTERM or SIGINT; the first line of output is JSON with the `url`."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # uvicorn hands the signal on when done
-    wall_now = _system_now()
-    start = _instant(options["start"]) or wall_now
-    clock = _clock(options["clock_scale"], start, _instant(options["origin_wall"]) or wall_now)
-    world = World(clock, _system_now, seed=options["seed"])
-    if options["scenario"] is not None:
-        world.play(_read_scenario(options["scenario"]))
-    rate = options["metrics_rate"] or None
-    world.faults = world.faults.model_copy(update={"metrics_per_second": rate})
-    if options["public_key"] is not None:
-        world.register_key(options["tenancy"], options["user"], _read(options["public_key"]))
+    world = _world(options)
     try:
         listener = listen(options["port"])
     except OSError as error:
         raise _Failure(f"port {options['port']} cannot be opened: {error.strerror}") from None
-    click.echo(json.dumps({"url": address(listener), "now": clock.now().isoformat()}))
+    click.echo(json.dumps({"url": address(listener), "now": world.now().isoformat()}))
     uvicorn.Server(configuration(world)).run(sockets=[listener])
 
 
@@ -100,6 +92,26 @@ def keygen(directory: Path, region: str, *, as_json: bool) -> None:
         "fingerprint": key.fingerprint,
     }
     click.echo(json.dumps(facts) if as_json else f"Wrote {key.config_file} ({key.fingerprint}).")
+
+
+def _world(options: _ServeOptions) -> World:
+    wall_now = _system_now()
+    start = _instant(options["start"]) or wall_now
+    clock = _clock(options["clock_scale"], start, _instant(options["origin_wall"]) or wall_now)
+    world = World(clock, _system_now, seed=options["seed"])
+    if options["scenario"] is not None:
+        try:
+            world.play(_read_scenario(options["scenario"]))
+        except (ApiError, ValueError) as error:
+            raise _Failure(f"{options['scenario']}: {error}") from None
+    rate = options["metrics_rate"] or None
+    world.faults = world.faults.model_copy(update={"metrics_per_second": rate})
+    if options["public_key"] is not None:
+        try:
+            world.register_key(options["tenancy"], options["user"], _read(options["public_key"]))
+        except ValueError:
+            raise _Failure(f"{options['public_key']}: not an RSA public key in PEM form") from None
+    return world
 
 
 def _clock(scale: float, start: datetime, origin_wall: datetime) -> Clock:

@@ -119,6 +119,7 @@ class PoolSpec(_Spec):
 class StreamSpec(_Spec):
     """A metric stream that follows a curve, one point a minute, in any namespace.
 
+    It has existed for `age_seconds`, at the curve's first value.
     With namespace `oci_computeagent` and no `instancePoolId` it is an instance outside any pool.
     """
 
@@ -128,6 +129,7 @@ class StreamSpec(_Spec):
     region: str = "eu-frankfurt-1"
     resource_group: str | None = None
     dimensions: dict[str, str] = Field(default_factory=dict)
+    age_seconds: float = Field(default=3600, ge=0)
     curve: CurveSpec
 
 

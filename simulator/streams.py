@@ -121,11 +121,11 @@ class Workload:
 PERCENT = {"unit": "Percent", "maxRange": "100", "minRange": "0"}
 
 
-def sampled(demand: DemandHistory) -> Reader:
-    """Return a reader that takes one point a minute from a demand."""
+def sampled(demand: DemandHistory, since: datetime) -> Reader:
+    """Return a reader that takes one point a minute from a demand, from `since` on."""
 
     def read(start: datetime, end: datetime) -> Points:
-        return [(at, demand.at(at)) for at in sample_times(start, end, 1)]
+        return [(at, demand.at(at)) for at in sample_times(max(start, since), end, 1)]
 
     return read
 

@@ -12,7 +12,7 @@ from simulator.clock import Clock, Now
 from simulator.errors import not_found
 from simulator.faults import Faults, Rule
 from simulator.journal import Journal
-from simulator.load import DemandHistory, LoadModel, constant, noise
+from simulator.load import Curve, DemandHistory, LoadModel, constant, noise
 from simulator.members import Domain
 from simulator.names import ocid
 from simulator.pools import Pool, Snapshot
@@ -124,9 +124,7 @@ class World:
                 spec.capacity, spec.jitter, spec.memory_base, spec.memory_slope, self.seed
             )
             work = Workload(model, shape=spec.shape, samples_per_minute=spec.samples_per_minute)
-            curve = spec.demand.build()
-            work.demand.replace(constant(curve(timedelta(0))), since)
-            work.demand.replace(curve, since if spec.provisioning else self.clock.now())
+            _begin(work.demand, spec.demand.build(), since, self.clock.now())
             self.pools[pool.id], self.workloads[pool.id] = pool, work
             self.compartments.add(pool.compartment_id)
             self._apply_shortages()
@@ -136,15 +134,16 @@ class World:
     def add_stream(self, spec: StreamSpec) -> Stream:
         """Let a metric stream follow a curve from now on."""
         with self.lock:
+            since = self.now() - timedelta(seconds=spec.age_seconds)
             demand = DemandHistory()
-            demand.replace(spec.curve.build(), self.now())
+            _begin(demand, spec.curve.build(), since, self.clock.now())
             stream = Stream(
                 spec.namespace,
                 spec.name,
                 spec.compartment_id,
                 spec.region,
                 dict(spec.dimensions),
-                sampled(demand),
+                sampled(demand, since),
                 spec.resource_group,
                 owners=frozenset(spec.dimensions.values()),
             )
@@ -251,6 +250,12 @@ class World:
             pool.host_capacity = shortage.instances if shortage else None
             if shortage:
                 pool.capacity_failure = Failure(shortage.code, shortage.message)
+
+
+def _begin(demand: DemandHistory, curve: Curve, since: datetime, now: datetime) -> None:
+    """Let a curve start now, and its first value rule the time before."""
+    demand.replace(constant(curve(timedelta(0))), since)
+    demand.replace(curve, now)
 
 
 def _domains(spec: PoolSpec) -> list[Domain]:
