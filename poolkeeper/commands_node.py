@@ -48,7 +48,7 @@ def create(name: str, region: str, description: str | None, url: str | None, as_
 def list_nodes(url: str | None, as_json: bool) -> None:
     """Every node with its status and configuration."""
     with errors_as_sentences():
-        nodes = _every_node(connect(url))
+        nodes = every_node(connect(url))
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in nodes]))
         return
@@ -86,7 +86,8 @@ def config_state(one: NodeView) -> str:
     return f"waiting (generation {one.active_generation})"
 
 
-def _every_node(client: OperatorClient) -> list[NodeView]:
+def every_node(client: OperatorClient) -> list[NodeView]:
+    """All nodes, page by page."""
     nodes: list[NodeView] = []
     while True:
         after = {"after": nodes[-1].name} if nodes else {}
