@@ -1,7 +1,8 @@
 """From the validator's findings to sentences an operator understands, with their places."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,17 +12,19 @@ from shared.config.places import Places
 from shared.config.policy_models import policy_types
 from shared.config.problems import MAX_PROBLEMS, Location, Problem
 from shared.config.scalars import looks_like_a_number
+from shared.config.units import format_percent
 
 Finding = Mapping[str, Any]
 
 _YAML_1_1_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Collection[str]) -> str:
     """`; did you mean 'limits'?`, or nothing when no known word is near."""
     if len(word) > 64:
         return ""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    beginning = [name for name in known if len(word) > 2 and name.startswith(word)]
+    near = beginning or get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -79,16 +82,18 @@ def _problem(finding: Finding, raw: Location, location: Location, places: Places
         word = str(finding["input"].get("type", ""))
         near, known = suggestion(word, policy_types()), " or ".join(policy_types())
         return places.problem((*location, "type"), f"must be {known}{near}")
-    return places.problem(location, _sentence(finding, location))
+    return places.problem(location, _sentence(finding, location, places.node(location).value))
 
 
-def _sentence(finding: Finding, location: Location) -> str:
-    kind, context, value = finding["type"], finding.get("ctx", {}), finding.get("input")
+def _sentence(finding: Finding, location: Location, value: object) -> str:
+    kind, context = finding["type"], finding.get("ctx", {})
     if kind == "value_error":
         said = str(context["error"])
     elif kind == "literal_error":
         said = _one_of(context["expected"], value, location)
     else:
+        if isinstance(value, str) and value.endswith("%"):
+            context = {key: format_percent(Fraction(bound)) for key, bound in context.items()}
         said = _SENTENCES.get(kind, "has a value that cannot be used here").format(**context)
     if value is None:
         return f"{said}, but has no value"

@@ -82,7 +82,7 @@ class _Reader:
             self.problems.append(self.places.problem((), message))
             return None
         self._check_defaults()
-        pools = self._sections("pools", Pool, [plain(pool) for pool in self._pools])
+        pools = self._sections("pools", Pool, self._pools)
         schedules = self._sections("schedules", Schedule)
         overrides = self._sections("overrides", Override)
         self.problems += cross_problems(pools, schedules, overrides, self.places, self._names())
@@ -135,16 +135,16 @@ class _Reader:
             self._validate(Pool, plain(usable), ("defaults",), partial=True)
 
     def _sections(
-        self, key: str, model: type[_SECTION], values: list[Any] | None = None
+        self, key: str, model: type[_SECTION], nodes: list[Node] | None = None
     ) -> dict[int, _SECTION]:
         node = self._root.child(key)
         if node is None or not isinstance(node.value, list):
             return {}
         sound: dict[int, _SECTION] = {}
-        for index, value in enumerate(plain(node) if values is None else values):
+        for index, entry in enumerate(node.value if nodes is None else nodes):
             if len(self.problems) > MAX_PROBLEMS:
                 break  # nobody reads on, and a hostile file must be refused quickly
-            section = self._validate(model, value, (key, index))
+            section = self._validate(model, plain(entry), (key, index))
             if section is not None:
                 sound[index] = section
         return sound
