@@ -101,7 +101,7 @@ def _add_change(table: Table, change: Change) -> None:
         causes = [f"override: {bounds.override}"]
     table.add_row(
         f"{change.at:{_MINUTE}}",
-        f"{change.local:{_MINUTE} %Z}",
+        f"{change.local:%a %m-%d %H:%M %Z}",
         str(bounds.floor),
         str(bounds.ceiling),
         Text(", ".join(causes) or "limits"),
