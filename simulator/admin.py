@@ -96,7 +96,7 @@ def _state(world: World, _body: bytes, _path: dict[str, str]) -> object:
     pools = []
     for pool in world.pools.values():
         seen = world.seen(pool, now) or pool.current
-        workload = world.workloads[pool.id]
+        workload = world.workload(pool)
         pools.append(
             {
                 "id": pool.id,

@@ -1,11 +1,10 @@
 """Compute Management: instance pools and their members (API 20160918).
 
-Fields: SDK 2.189 core/models/instance_pool.py, instance_pool_summary.py, instance_summary.py;
-operations: core/compute_management_client.py.
+Operations and parameters: SDK 2.189 core/compute_management_client.py.
 """
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from simulator.calls import Call
 from simulator.errors import (
@@ -17,10 +16,9 @@ from simulator.errors import (
     not_found,
     unreadable,
 )
-from simulator.members import Member
-from simulator.names import unique
-from simulator.pools import Pool, Snapshot
-from simulator.replies import Reply, page, timestamp
+from simulator.pool_json import etag, instance_summary, pool_details, pool_summary
+from simulator.pools import Pool
+from simulator.replies import Reply, page
 
 RETRY_TOKENS_KEPT = timedelta(hours=24)
 _UPDATABLE = frozenset(
@@ -51,7 +49,7 @@ def list_instance_pools(call: Call) -> Reply:
         reverse=call.query.get("sortOrder", "ASC" if by_name else "DESC") == "DESC",
     )
     found, headers = page(shown, call.query)
-    return Reply([_summary(pool, seen) for pool, seen in found], headers=headers)
+    return Reply([pool_summary(pool, seen) for pool, seen in found], headers=headers)
 
 
 def get_instance_pool(call: Call) -> Reply:
@@ -146,72 +144,12 @@ def list_instance_pool_instances(call: Call) -> Reply:
         reverse=call.query.get("sortOrder", "ASC" if by_name else "DESC") == "DESC",
     )
     found, headers = page(listed, call.query)
-    shape = call.world.workloads[pool.id].shape
-    return Reply([_member(pool, member, shape, at) for member in found], headers=headers)
-
-
-def etag(pool: Pool) -> str:
-    """Return the opaque version of a pool."""
-    return unique("etag", pool.id, pool.current.version)[:40]
+    shape = call.world.workload(pool).shape
+    return Reply([instance_summary(pool, member, shape, at) for member in found], headers=headers)
 
 
 def _pool_reply(call: Call, pool: Pool) -> Reply:
     seen = call.world.seen(pool, call.now)
     if seen is None:
         raise not_found()
-    placements = [
-        {
-            "availabilityDomain": ad,
-            "faultDomains": [fd for other, fd in pool.domains if other == ad],
-            "primarySubnetId": None,
-        }
-        for ad in _availability_domains(pool)
-    ]
-    body = _common(pool, seen) | {
-        "placementConfigurations": placements,
-        "loadBalancers": [],
-        "instanceDisplayNameFormatter": None,
-        "instanceHostnameFormatter": None,
-        "lifecycleManagement": None,
-    }
-    return Reply(body, headers={"etag": etag(pool)})
-
-
-def _summary(pool: Pool, seen: Snapshot) -> dict[str, object]:
-    return _common(pool, seen) | {"availabilityDomains": _availability_domains(pool)}
-
-
-def _common(pool: Pool, seen: Snapshot) -> dict[str, object]:
-    return {
-        "id": pool.id,
-        "compartmentId": pool.compartment_id,
-        "displayName": pool.name,
-        "instanceConfigurationId": pool.instance_configuration_id,
-        "poolType": "INSTANCE",
-        "lifecycleState": seen.state,
-        "size": seen.size,
-        "currentSize": seen.running,
-        "timeCreated": timestamp(pool.created_at),
-        "freeformTags": pool.freeform_tags,
-        "definedTags": {},
-    }
-
-
-def _availability_domains(pool: Pool) -> list[str]:
-    return sorted({ad for ad, _ in pool.domains})
-
-
-def _member(pool: Pool, member: Member, shape: str, at: datetime) -> dict[str, object]:
-    return {
-        "id": member.id,
-        "availabilityDomain": member.domain[0],
-        "compartmentId": pool.compartment_id,
-        "displayName": member.display_name,
-        "faultDomain": member.domain[1],
-        "instanceConfigurationId": pool.instance_configuration_id,
-        "region": pool.region,
-        "shape": shape,
-        "state": member.state(at),
-        "timeCreated": timestamp(member.created_at),
-        "loadBalancerBackends": [],
-    }
+    return Reply(pool_details(pool, seen), headers={"etag": etag(pool)})

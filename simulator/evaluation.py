@@ -4,17 +4,15 @@ A value is stamped with the END of its window: the one at 2:05 with [5m] covers 
 (Oracle, "Monitoring Overview"). A window without points has no value, never a zero.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from shared.mql import (
     Binary,
     Expression,
-    Filter,
     Nested,
     Number,
     Predicate,
@@ -22,26 +20,11 @@ from shared.mql import (
     seconds,
 )
 from simulator.arithmetic import combine, holds
+from simulator.selection import Grid, matches
 from simulator.statistics import compute
 from simulator.streams import Points, Stream
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Dimensions = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The stamps of an answer: start <= stamp < end, every `resolution`, aligned to the epoch."""
-
-    start: datetime
-    end: datetime
-    resolution: timedelta
-
-    def stamps(self) -> list[datetime]:
-        """Return the stamps in order."""
-        first = _EPOCH + -(-(self.start - _EPOCH) // self.resolution) * self.resolution
-        count = -((first - self.end) // self.resolution) if first < self.end else 0
-        return [first + self.resolution * index for index in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,25 +177,3 @@ def _time(point: tuple[datetime, float]) -> datetime:
 
 def _keep(dimensions: dict[str, str], names: tuple[str, ...], *, empty: bool) -> Dimensions:
     return tuple((name, dimensions.get(name, "")) for name in names if empty or name in dimensions)
-
-
-def matches(dimensions: dict[str, str], filters: Iterable[Filter]) -> bool:
-    """Whether a stream passes all filters. A missing dimension only passes `!=`."""
-    for condition in filters:
-        value = dimensions.get(condition.dimension)
-        match condition.operator:
-            case "=":
-                passed = value == condition.value
-            case "!=":
-                passed = value != condition.value
-            case _:
-                passed = value is not None and _fuzzy(condition.value).fullmatch(value) is not None
-        if not passed:
-            return False
-    return True
-
-
-def _fuzzy(pattern: str) -> re.Pattern[str]:
-    """Translate `a|b*`: alternatives, and `*` for any text."""
-    alternatives = (".*".join(map(re.escape, one.split("*"))) for one in pattern.split("|"))
-    return re.compile("|".join(alternatives), re.DOTALL)

@@ -65,7 +65,7 @@ def post_metric_data(call: Call) -> Reply:
         raise invalid(str(failed[0]["message"]))
     for complaint, metric in complaints:
         if complaint is None:
-            call.world.post(_stream(call, metric), _points(metric))
+            call.world.catalogue.post(_stream(call, metric), _points(metric))
     return Reply({"failedMetricsCount": len(failed), "failedMetrics": failed})
 
 

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 
 from shared.mql import MqlError, Query, Selection, parse, seconds
 from simulator.calls import Call
+from simulator.catalogue import Arrivals
 from simulator.errors import invalid, missing, not_found, too_many_requests
-from simulator.evaluation import Evaluator, Grid, Series
+from simulator.evaluation import Evaluator, Series
 from simulator.replies import Reply, timestamp
+from simulator.selection import Grid
 from simulator.streams import Stream
 
 MAX_STREAMS = 2_000
@@ -33,23 +35,23 @@ def summarize_metrics_data(call: Call) -> Reply:
     compartments = _compartments(call)
     details = call.json()
     namespace = _text(details, "namespace")
-    group = details.get("resourceGroup")
+    group = None if details.get("resourceGroup") is None else str(details["resourceGroup"])
     query = _query(_text(details, "query"))
     grid = _grid(call.now, details, query)
 
     def streams_of(selection: Selection) -> Iterator[Stream]:
         length = timedelta(seconds=seconds(selection.interval))
-        for stream in call.world.all_streams(grid.start - 2 * length):
-            visible = stream.compartment_id in compartments and not call.elsewhere(stream.region)
-            meant = (stream.namespace, stream.name) == (namespace, selection.metric)
-            if visible and meant and stream.resource_group == group:
+        since = grid.start - 2 * length
+        for stream in call.world.catalogue.find(namespace, selection.metric, group, since):
+            if stream.compartment_id in compartments and not call.elsewhere(stream.region):
                 yield stream
 
+    faults = call.world.faults
     evaluator = Evaluator(
         grid,
         streams_of,
-        call.world.read,
-        empty_dimensions=call.world.faults.poolless_dimension == "empty",
+        Arrivals(call.now, faults, call.world.seed).read,
+        empty_dimensions=faults.poolless_dimension == "empty",
     )
     answer = evaluator.evaluate(query.expression)
     _check_limits(answer)

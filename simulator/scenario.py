@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulator import load
 from simulator.faults import Faults
-from simulator.pools import Timing
+from simulator.lifecycle import Timing
 
 
 class _Spec(BaseModel):
@@ -71,7 +71,7 @@ CurveSpec = Annotated[
 
 
 class PoolSpec(_Spec):
-    """A pool to create. Times are simulated seconds; see `simulator.pools.Timing`.
+    """A pool to create. Times are simulated seconds; see `simulator.lifecycle.Timing`.
 
     Attributes:
         capacity: the demand that one instance serves at 100 % CPU.

@@ -78,11 +78,11 @@ class Workload:
     image_id: str = "ocid1.image.oc1..simulated"
     samples_per_minute: int = 1
 
-    def streams(self, pool: Pool, since: datetime) -> Iterator[Stream]:
-        """Yield CPU and memory of every instance that was there after `since`."""
-        for member in pool.members:
-            if member.terminating_at is None or member.terminating_at > since:
-                for name in ("CpuUtilization", "MemoryUtilization"):
+    def streams(self, pool: Pool, name: str, since: datetime) -> Iterator[Stream]:
+        """Yield CPU or memory of every instance that was there after `since`."""
+        if name in ("CpuUtilization", "MemoryUtilization"):
+            for member in pool.members:
+                if member.terminating_at is None or member.terminating_at > since:
                     yield self._stream(pool, member, name)
 
     def _stream(self, pool: Pool, member: Member, name: str) -> Stream:

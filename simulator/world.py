@@ -2,24 +2,25 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import product
 from random import Random
 
+from simulator.catalogue import Catalogue
 from simulator.clock import Clock, Now
 from simulator.errors import not_found
 from simulator.faults import Faults, Rule
 from simulator.journal import Journal
-from simulator.load import Curve, DemandHistory, LoadModel, constant, noise
+from simulator.lifecycle import Snapshot
+from simulator.load import Curve, DemandHistory, LoadModel, constant
 from simulator.members import Domain
 from simulator.names import ocid
-from simulator.pools import Pool, Snapshot
+from simulator.pools import Pool
 from simulator.replies import Reply
 from simulator.scenario import AutoscalingSpec, CurveSpec, PoolSpec, Scenario, StreamSpec
 from simulator.signatures import KeyRing, Principal
-from simulator.streams import MINUTE, Points, Stream, Workload, floor_minute, sampled, stored
+from simulator.streams import Stream, Workload, sampled
 from simulator.work_requests import Failure
 
 
@@ -55,9 +56,7 @@ class World:
     keys: KeyRing = field(default_factory=KeyRing)
     requests: Journal = field(default_factory=Journal)
     pools: dict[str, Pool] = field(default_factory=dict)
-    workloads: dict[str, Workload] = field(default_factory=dict)
-    streams: list[Stream] = field(default_factory=list)
-    posted: dict[tuple[object, ...], Points] = field(default_factory=dict)
+    catalogue: Catalogue = field(default_factory=Catalogue)
     autoscaling: list[Autoscaling] = field(default_factory=list)
     compartments: set[str] = field(default_factory=set)
     retry_tokens: dict[tuple[str, str], tuple[datetime, str, Reply]] = field(default_factory=dict)
@@ -125,7 +124,8 @@ class World:
             )
             work = Workload(model, shape=spec.shape, samples_per_minute=spec.samples_per_minute)
             _begin(work.demand, spec.demand.build(), since, self.clock.now())
-            self.pools[pool.id], self.workloads[pool.id] = pool, work
+            self.pools[pool.id] = pool
+            self.catalogue.workloads[pool.id] = (pool, work)
             self.compartments.add(pool.compartment_id)
             self._apply_shortages()
             pool.start_with(spec.size, launching=spec.provisioning)
@@ -147,20 +147,9 @@ class World:
                 spec.resource_group,
                 owners=frozenset(spec.dimensions.values()),
             )
-            self.streams.append(stream)
+            self.catalogue.streams.append(stream)
             self.compartments.add(spec.compartment_id)
             return stream
-
-    def post(self, stream: Stream, points: Points) -> None:
-        """Add points to a posted stream, which comes into being with its first ones."""
-        with self.lock:
-            if stream.key not in self.posted:
-                kept: Points = []
-                self.posted[stream.key] = kept
-                self.streams.append(replace(stream, read=stored(kept)))
-            kept = self.posted[stream.key]
-            kept.extend(points)
-            kept.sort()
 
     def add_autoscaling(self, spec: AutoscalingSpec) -> Autoscaling:
         """Register a native autoscaling configuration; an unknown pool raises ApiError 404."""
@@ -174,7 +163,7 @@ class World:
     def set_demand(self, pool: str, curve: CurveSpec) -> None:
         """Replace a pool's demand from now on; its past stays."""
         with self.lock:
-            self.workloads[self.pool(pool).id].demand.replace(curve.build(), self.now())
+            self.workload(self.pool(pool)).demand.replace(curve.build(), self.now())
 
     def pool(self, name: str) -> Pool:
         """Return a pool by name or OCID; an unknown one raises ApiError 404."""
@@ -182,6 +171,10 @@ class World:
             if name in (pool.id, pool.name):
                 return pool
         raise not_found()
+
+    def workload(self, pool: Pool) -> Workload:
+        """Return what a pool has to do."""
+        return self.catalogue.workloads[pool.id][1]
 
     @property
     def faults(self) -> Faults:
@@ -213,35 +206,6 @@ class World:
         if snapshot and {pool.id, pool.name} & self._faults.stuck_pools:
             return replace(snapshot, state="SCALING")
         return snapshot
-
-    def all_streams(self, since: datetime) -> Iterator[Stream]:
-        """Yield every metric stream that may have points after `since`."""
-        for pool in self.pools.values():
-            yield from self.workloads[pool.id].streams(pool, since)
-        yield from self.streams
-
-    def read(self, stream: Stream, start: datetime, end: datetime) -> Points:
-        """Return the points of a stream that have arrived by now.
-
-        The agents send once a minute (Oracle, "Compute Instance Metrics"), so a point is visible
-        after the end of its minute plus the ingestion lag.
-        """
-        faults = self._faults
-        if stream.owners & faults.silent:
-            return []
-        lag = faults.ingestion_lag_seconds
-        owner = stream.dimensions.get("resourceId", str(stream.key))
-        if (noise(self.seed, "straggler", owner) + 1) / 2 < faults.straggler_share:
-            lag += faults.straggler_lag_seconds
-        arrived = self.clock.now() - timedelta(seconds=lag)
-        points = [
-            (at, value)
-            for at, value in stream.read(start, min(end, arrived))
-            if floor_minute(at) + MINUTE <= arrived
-        ]
-        if stream.owners & faults.nan:
-            return [(at, float("nan")) for at, _ in points]
-        return points
 
     def _apply_shortages(self) -> None:
         for pool in self.pools.values():

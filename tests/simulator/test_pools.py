@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.lifecycle import Timing
 from simulator.members import Member, choose_victims, place
-from simulator.pools import Pool, Timing
+from simulator.pools import Pool
 from tests.oci_world import NOON
 
 DOMAINS = [("AD-1", "FD-1"), ("AD-1", "FD-2"), ("AD-2", "FD-1"), ("AD-2", "FD-2")]
