@@ -84,7 +84,7 @@ def serve(
 @JSON
 def migrate(data_dir: Path | None, as_json: bool) -> None:
     """Bring the database to this version's schema."""
-    with _errors_as_sentences(), _database(data_dir) as (url, _embedded):
+    with _errors_as_sentences(), _database(data_dir, share=True) as (url, _):
         engine = open_engine(url)
         check_server(engine)
         migrate_schema(engine)
@@ -111,7 +111,7 @@ def create_user(
     """Add an operator with a local password (or from POOLKEEPER_PASSWORD, or asked for)."""
     password = _password(password_stdin)
     address = email.strip().lower()
-    with _errors_as_sentences(), _database(data_dir) as (url, embedded):
+    with _errors_as_sentences(), _database(data_dir, share=True) as (url, embedded):
         check_new_password(password)
         if "@" not in address:
             raise StartError(f"{email!r} is not an e-mail address.")
@@ -143,13 +143,20 @@ def _serve(whole: Central, url: str, listener: socket.socket, as_json: bool) -> 
 
 
 @contextlib.contextmanager
-def _database(data_dir: Path | None) -> Iterator[tuple[str, bool]]:
-    """The database's URL, and whether it is an embedded one that ends with us."""
+def _database(data_dir: Path | None, *, share: bool = False) -> Iterator[tuple[str, bool]]:
+    """The database's URL, and whether it is an embedded one.
+
+    `share` also takes the one of a central that is running; otherwise it starts and ends with us.
+    """
     url = os.environ.get("POOLKEEPER_DATABASE_URL")
     if url:
         yield _with_driver(url), False
         return
     server = EmbeddedPostgres((data_dir or _default_data_dir()).absolute())
+    running = server.attach() if share else None
+    if running is not None:
+        yield running, True
+        return
     started = server.start()
     click.echo(
         f"No POOLKEEPER_DATABASE_URL: using the embedded PostgreSQL in {server.directory} "

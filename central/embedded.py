@@ -80,6 +80,16 @@ class EmbeddedPostgres:
             raise
         return self.url(ROLE, DATABASE)
 
+    def attach(self) -> str | None:
+        """The URL of a server that another process runs here; None if none does."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            self._socket = Path(lines[4])
+            self._connect(ROLE, DATABASE).close()
+        except (OSError, IndexError, psycopg2.OperationalError):
+            return None
+        return self.url(ROLE, DATABASE)
+
     def url(self, role: str, database: str) -> str:
         """The SQLAlchemy URL of a database; it holds a password, so never log it."""
         password = self._password(role)
@@ -191,7 +201,7 @@ class EmbeddedPostgres:
             cursor = connection.cursor()
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,))
             verb = "ALTER" if cursor.fetchone() else "CREATE"
-            statement = sql.SQL(verb + " ROLE {} LOGIN CREATEDB PASSWORD {}")
+            statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
             password = sql.Literal(self._password(ROLE))
             cursor.execute(statement.format(sql.Identifier(ROLE), password))
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))

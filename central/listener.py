@@ -2,6 +2,7 @@
 
 import logging
 import select
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,7 @@ class Listener:
         self._changed = changed
         self._listening = listening
         self._stop = threading.Event()
+        self._wake, self._waker = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
@@ -41,9 +43,12 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening; returns within a second."""
+        """Stop listening; returns at once."""
         self._stop.set()
+        self._waker.send(b"\0")
         self._thread.join(CHECK_SECONDS)
+        self._wake.close()
+        self._waker.close()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -64,16 +69,11 @@ class Listener:
             cursor = connection.cursor()
             cursor.execute(f"LISTEN {CHANNEL}")
             self._listening(True)
-            quiet = 0.0
             while not self._stop.is_set():
-                if select.select([connection], [], [], 0.5)[0]:
-                    connection.poll()
-                    while connection.notifies:
-                        self._changed(connection.notifies.pop(0).payload)
-                    continue
-                quiet += 0.5
-                if quiet >= CHECK_SECONDS:  # a silent connection may be a dead one
-                    cursor.execute("SELECT 1")
-                    quiet = 0.0
+                if not select.select([connection, self._wake], [], [], CHECK_SECONDS)[0]:
+                    cursor.execute("SELECT 1")  # a silent connection may be a dead one
+                connection.poll()
+                while connection.notifies:
+                    self._changed(connection.notifies.pop(0).payload)
         finally:
             connection.close()

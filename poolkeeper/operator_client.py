@@ -103,8 +103,9 @@ def segment(name: str) -> str:
 
 def session_file(environment: Mapping[str, str]) -> Path:
     """Where the session is kept."""
-    base = environment.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "poolkeeper" / "session.json"
+    given = environment.get("POOLKEEPER_CONFIG_DIR")
+    base = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return (Path(given) if given else base / "poolkeeper") / "session.json"
 
 
 def central_url(given: str | None, environment: Mapping[str, str]) -> str:
@@ -159,7 +160,7 @@ def fail(error: OperatorError) -> NoReturn:
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 CENTRAL: Option = click.option(
-    "--central", "url", metavar="URL", help="Default: POOLKEEPER_CENTRAL_URL or the last login."
+    "--url", metavar="URL", help="Of central; default: POOLKEEPER_CENTRAL_URL or the last login."
 )
 JSON: Option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

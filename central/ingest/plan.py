@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from central.ingest.model import NodeState, Reply, StoredRecord, Submission
-from central.liveness import after_heartbeat
-from shared.wire import Lifecycle, MetricSample, PoolAnalytics, Rejected
+from central.liveness import Transition, after_heartbeat
+from shared.wire import Heartbeat, Lifecycle, MetricSample, PoolAnalytics, Rejected
 
 NAN = float("nan")
 RETRY_OFFERS = 3  # times a refused YAML is offered again after `config retry` or an upgrade
@@ -53,47 +53,20 @@ def make_plan(batch: list[Submission], stored: Stored) -> Plan:
 
 def _plan_presence(plan: Plan, node: NodeState, submission: Submission, now: datetime) -> None:
     beat = submission.beat
-    details = {
-        **beat.node_metrics,
-        "agent_version": beat.agent_version,
-        "last_tick_at": beat.last_tick_at.isoformat() if beat.last_tick_at else None,
-        "goodbye": beat.goodbye,
-    }
-    plan.heartbeats.append(
-        (
-            node.node_id,
-            beat.config.running_hash,
-            beat.status,
-            beat.error_message,
-            json.dumps(details),
-            utc(beat.sent_at),
-        )
-    )
+    plan.heartbeats.append(_heartbeat_row(node.node_id, beat))
     transition = after_heartbeat(node.status, healthy=beat.status == "ok", goodbye=beat.goodbye)
     if transition is not None:
-        extra = {"agent_version": beat.agent_version}
+        extra: dict[str, Any] = {"agent_version": beat.agent_version}
         if transition.previous == "OFFLINE" and node.offline_seconds is not None:
-            extra["offline_seconds"] = str(round(node.offline_seconds, 3))
+            extra["offline_seconds"] = round(node.offline_seconds, 3)
         reason = beat.error_message if transition.new == "ERROR" else None
-        plan.lifecycle.append(
-            _event(
-                node.node_id,
-                transition.event,
-                transition.previous,
-                transition.new,
-                reason,
-                extra,
-                now,
-            )
-        )
-        node.status = transition.new
-        node.offline_seconds = None
+        plan.lifecycle.append(_event(node.node_id, transition, reason, extra, now))
+        node.status, node.offline_seconds = transition.new, None
     generation = beat.config.generation
     if generation > (node.active_generation or 0) and generation != node.reported_generation:
-        reason = f"the agent runs generation {generation}, this store knows fewer"
-        plan.lifecycle.append(
-            _event(node.node_id, "CENTRAL_BEHIND", node.status, node.status, reason, {}, now)
-        )
+        unchanged = Transition(node.status, node.status, "CENTRAL_BEHIND")
+        reason = f"the agent has applied generation {generation}; this store knows no such one"
+        plan.lifecycle.append(_event(node.node_id, unchanged, reason, {}, now))
     if node.agent_version not in (None, beat.agent_version):
         node.retry_offers = RETRY_OFFERS
     if beat.boot_id != node.boot_id:
@@ -102,6 +75,24 @@ def _plan_presence(plan: Plan, node: NodeState, submission: Submission, now: dat
     node.agent_version = beat.agent_version
     node.reported_generation = generation
     node.newest = submission
+
+
+def _heartbeat_row(node_id: int, beat: Heartbeat) -> tuple[Any, ...]:
+    details = {
+        **beat.node_metrics,
+        "agent_version": beat.agent_version,
+        "last_tick_at": beat.last_tick_at.isoformat() if beat.last_tick_at else None,
+        "goodbye": beat.goodbye,
+    }
+    running = beat.config.running_hash
+    return (
+        node_id,
+        running,
+        beat.status,
+        beat.error_message,
+        json.dumps(details),
+        utc(beat.sent_at),
+    )
 
 
 def _plan_records(plan: Plan, submission: Submission, stored: Stored) -> tuple[list[Rejected], int]:
@@ -199,15 +190,11 @@ def _reply(
 
 
 def _event(
-    node_id: int,
-    event: str,
-    previous: str,
-    new: str,
-    reason: str | None,
-    extra: dict[str, str],
-    now: datetime,
+    node_id: int, change: Transition, reason: str | None, extra: dict[str, Any], now: datetime
 ) -> tuple[Any, ...]:
-    return (node_id, event, previous, new, reason, "heartbeat", json.dumps(extra), utc(now))
+    details = json.dumps(extra)
+    kind = (change.event, change.previous, change.new)
+    return (node_id, *kind, reason, "heartbeat", details, utc(now))
 
 
 def utc(moment: datetime) -> str:

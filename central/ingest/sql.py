@@ -11,8 +11,11 @@ from central.liveness import GRACE_SECONDS, MISSED_HEARTBEATS
 class Cursor(Protocol):
     """The part of a psycopg2 cursor that ingest uses."""
 
-    def execute(self, query: str, vars: Sequence[Any] = ...) -> None: ...  # noqa: A002, D102 # DB-API's name
-    def fetchall(self) -> list[tuple[Any, ...]]: ...  # noqa: D102
+    def execute(self, query: str, values: Sequence[Any] = ..., /) -> None:
+        """Run a statement; lists become arrays."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rows of the last statement."""
 
 
 LOCK_NODES = """
