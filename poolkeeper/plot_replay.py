@@ -105,8 +105,8 @@ def _demand(axes: "Axes", name: str, run: Run) -> None:
         transform=axes.get_xaxis_transform(),
         label="under target",
     )
-    _label(axes, "Demand, and what the running instances serve", "demand")
-    axes.set_ylim(0, 1.18 * max(max(highs), max(bins.means(capacity))) or 1)
+    _label(axes, "Demand", "demand")
+    axes.set_ylim(0, 1.1 * max(*highs, *bins.means(capacity)) or 1)
 
 
 def _label(axes: "Axes", title: str, unit: str) -> None:
