@@ -1,6 +1,6 @@
 """Many votes, one need. The largest wins; whoever cannot see blocks scale-in and nothing else."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.config.models import AtLeast
 from shared.engine.model import Bounds, NoData, Vote, Wanted
@@ -9,8 +9,7 @@ from shared.engine.reasons import Code, Reason
 from shared.engine.wording import instances
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """The combined need.
 
     Attributes:

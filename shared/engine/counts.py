@@ -25,8 +25,6 @@ def between(counts: Counts, start: datetime, end: datetime, otherwise: int) -> t
     """
     if not counts:
         return otherwise, otherwise
-    if len(counts) == 1:
-        return counts[0][1], counts[0][1]
     first = max(0, bisect_right(counts, start, key=lambda entry: entry[0]) - 1)
     last = max(first + 1, bisect_right(counts, end, key=lambda entry: entry[0]))
     seen = [count for _, count in counts[first:last]]

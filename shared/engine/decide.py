@@ -5,7 +5,7 @@ cooldown → bounds again → back-off and the guard's removals. Memory keeps th
 every tick with data, also of held, observed and paused ticks.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from shared.engine import limits, samples, stabilise
@@ -73,7 +73,8 @@ def decide(plan: Plan, seen: Observation, memory: Memory) -> Decision:
     memory = _remember_need(plan, seen, memory, trail.wanted, has_data=need.has_data)
     _limit_metrics(plan, seen, memory, trail)
     cause = _apply_bounds(plan, seen, memory, bounds, trail)
-    memory = replace(memory, reentering=memory.reentering and not _inside(bounds, trail.size))
+    if memory.reentering and bounds.clamp(trail.size) == trail.size:
+        memory = memory._replace(reentering=False)
     return _result(plan, seen, seen.pool, _Found(memory, bounds, votes, need, cause), trail)
 
 
@@ -82,8 +83,7 @@ def _recall(plan: Plan, seen: Observation, memory: Memory) -> tuple[Memory, Reas
     memory, shifted = align(memory, seen.now, seen.elapsed)
     mode = plan.pool.mode
     left = memory.mode in {"observe", "paused"}
-    memory = replace(
-        memory,
+    memory = memory._replace(
         at=seen.now,
         needs=memory.needs if memory.policies == plan.fingerprint else (),
         policies=plan.fingerprint,
@@ -134,7 +134,7 @@ def _remember_need(
         return memory
     rule = plan.pool.stabilization
     keep = max(rule.scale_out, rule.scale_in)
-    return replace(memory, needs=stabilise.remember(memory.needs, seen.now, need, plan.hole, keep))
+    return memory._replace(needs=stabilise.remember(memory.needs, seen.now, need, plan.hole, keep))
 
 
 def _limit_metrics(plan: Plan, seen: Observation, memory: Memory, trail: _Trail) -> None:
@@ -148,10 +148,6 @@ def _limit_metrics(plan: Plan, seen: Observation, memory: Memory, trail: _Trail)
 
 
 Cause = Literal["metrics", "bounds", "override"]
-
-
-def _inside(bounds: Bounds, size: int) -> bool:
-    return bounds.floor <= size <= bounds.ceiling
 
 
 def _apply_bounds(
@@ -168,9 +164,9 @@ def _apply_bounds(
             trail.limit(allowed, Reason(Code.REENTERING, text))
     trail.limit(*limits.blocked(trail.size, trail.wanted, seen.blocked, seen.now))
     trail.limit(*limits.removals(trail.size, trail.wanted, seen.guard))
-    if not moved:
-        return "metrics"
-    return "override" if bounds.override is not None else "bounds"
+    if bounds.override is not None:
+        return "override"
+    return "bounds" if moved else "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +196,13 @@ def _result(
     if found.memory.change is None and pool.active < size and pool.state.upper() == "RUNNING":
         text = f"{pool.active} of {instances(size)} run"
         trail.reasons.append(Reason(Code.PARTIALLY_SETTLED, text))
-    closed = gate(seen, found.memory) or _mode_gate(plan, size, to)
     status = _status(pool, found, trail)
-    if closed is not None:
-        trail.reasons.append(closed[0])
-        status = _worse(status, closed[1])
-    why = closed[0] if closed is not None else trail.decisive
-    acts = closed is None and to != size
+    why, acts = trail.decisive, to != size
+    for closed in (gate(seen, found.memory), _mode_gate(plan, size, to)):
+        if closed is not None:
+            why, acts = closed[0], False
+            trail.reasons.append(why)
+            status = _worse(status, closed[1])
     if acts:
         code = Code.SCALE_OUT if to > size else Code.SCALE_IN
         verb = "out" if to > size else "in"

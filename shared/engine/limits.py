@@ -45,12 +45,11 @@ def max_step(size: int, wanted: int, rule: MaxStep) -> Limited:
     """No decision adds or removes more than its step; a percentage is of the size now."""
     if wanted > size:
         allowed = min(wanted, size + rule.scale_out.added_to(size))
-        step = f"adds {rule.scale_out}"
     else:
         allowed = max(wanted, size - rule.scale_in.removed_from(size), 0)
-        step = f"removes {rule.scale_in}"
     if allowed == wanted:
         return wanted, None
+    step = f"adds {rule.scale_out}" if wanted > size else f"removes {rule.scale_in}"
     return allowed, Reason(Code.MAX_STEP, f"one step {step} at most: {allowed} instead of {wanted}")
 
 

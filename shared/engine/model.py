@@ -1,5 +1,7 @@
 """The values that go into a decision and come out of it. Frozen, without behaviour of their own.
 
+What every tick makes anew is a named tuple: it is built in a fifth of a frozen dataclass's time.
+
 Instants are aware UTC. Sizes are instance counts. `size` is what OCI was asked for, `active` the
 count of instances that run.
 """
@@ -7,7 +9,7 @@ count of instances that run.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.engine.reasons import Reason
 
@@ -138,16 +140,14 @@ class NoOpinion:
     """A policy that sees and asks for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """Where a policy's mind changes: beyond `value` it would go to `size`."""
 
     value: float
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """What one policy says about this tick.
 
     Attributes:
@@ -177,8 +177,7 @@ class Vote:
     rejected: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Floor and ceiling in force now, and what set them."""
 
     floor: int
@@ -192,8 +191,7 @@ class Bounds:
         return max(self.floor, min(size, self.ceiling))
 
 
-@dataclass(frozen=True, slots=True)
-class NeedRun:
+class NeedRun(NamedTuple):
     """The combined need was `need` at every tick from `first` to `last`."""
 
     first: datetime
@@ -201,8 +199,7 @@ class NeedRun:
     need: int
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What a decision must remember of the ones before. Small, serialisable, safe to lose.
 
     Attributes:
@@ -236,16 +233,14 @@ class Memory:
     reentering: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Something ends at `until` and may change the decision then."""
 
     until: datetime
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What every decision carries, whether it acts or not.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Reason codes: stable words that are stored, counted and tested, each with its meaning."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Code(StrEnum):
@@ -68,11 +68,9 @@ class Code(StrEnum):
     # result
     SCALE_OUT = "scale_out"
     SCALE_IN = "scale_in"
-    STEADY = "steady"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """A stable code and one sentence that an operator understands."""
 
     code: Code

@@ -6,19 +6,24 @@ counted. A gap is an absence, never a zero.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import NamedTuple
 
-from shared.engine.model import Reading
+from shared.engine.model import Point, Reading
 
 ABSURD = 1e15
 """Larger readings are refused: no count, byte rate or queue of a pool gets there."""
 
 _PERCENT_SLACK = 110.0
 
+_END = itemgetter(0)
 
-@dataclass(frozen=True, slots=True)
-class Window:
+_Good = tuple[datetime, float, int | None]
+
+
+class Window(NamedTuple):
     """One closed, trusted window: END, value, reporting instances (None: unknown)."""
 
     at: datetime
@@ -26,18 +31,17 @@ class Window:
     samples: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """The trusted windows of one policy.
 
     Attributes:
-        windows: oldest first, one for each END.
+        points: oldest first, one for each END, with good values only.
         instances: values per instance of the newest window, when known.
         rejected: how many samples were refused, by kind, sorted.
         stale: the newest trusted window is older than `stale_after`.
     """
 
-    windows: tuple[Window, ...]
+    points: Sequence[_Good]
     instances: dict[str, float] | None
     rejected: tuple[tuple[str, int], ...]
     stale: bool
@@ -45,7 +49,12 @@ class Series:
     @property
     def newest(self) -> Window | None:
         """The newest trusted window, unless it is stale."""
-        return self.windows[-1] if self.windows and not self.stale else None
+        return Window(*self.points[-1]) if self.points and not self.stale else None
+
+    @property
+    def windows(self) -> list[Window]:
+        """All of them, oldest first."""
+        return [Window(*point) for point in self.points]
 
 
 def check_value(value: object, *, percent: bool) -> float | str:
@@ -92,8 +101,7 @@ class Cleaner:
         self.rejected[kind] = self.rejected.get(kind, 0) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(NamedTuple):
     """From when to when windows count, for one policy."""
 
     now: datetime
@@ -103,30 +111,53 @@ class Trust:
 
 
 def read(reading: Reading, trust: Trust) -> Series:
-    """Sort, deduplicate and check a reading. The first value given for an END wins."""
+    """Sort, deduplicate and check a reading. The first good value given for an END wins."""
     cleaner = Cleaner(percent=trust.percent)
-    newest_allowed = trust.now - trust.lag
-    found: dict[datetime, Window] = {}
-    head = ((reading.at, reading.value, reading.samples),) if reading.at is not None else ()
-    for at, raw, samples in (*head, *reading.history):
+    points: Iterable[Point] = reading.history
+    if reading.at is not None:
+        points = ((reading.at, reading.value, reading.samples), *reading.history)
+    good = _in_order(_trusted(points, trust, cleaner), cleaner)
+    stale = bool(good) and trust.now - good[-1][0] > trust.stale_after
+    instances = None
+    if reading.instances is not None and good and good[-1][0] == reading.at:
+        instances = {
+            key: value
+            for key, raw in reading.instances.items()
+            if (value := cleaner.take(raw)) is not None
+        }
+    rejected = tuple(sorted(cleaner.rejected.items())) if cleaner.rejected else ()
+    return Series(good, instances, rejected, stale)
+
+
+def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[_Good]:
+    """The good windows that are old enough, in the order given.
+
+    This loop sees every window of every policy at every tick: the usual case comes first.
+    """
+    now = trust.now
+    newest_allowed = now - trust.lag
+    most = 100.0 if trust.percent else ABSURD
+    good: list[_Good] = []
+    for at, raw, samples in points:
         if at > newest_allowed:
-            if at > trust.now:
+            if at > now:
                 cleaner.reject("future")
             continue
-        if at in found:
-            cleaner.reject("duplicate")
-            continue
-        value = cleaner.take(raw)
+        value = raw if type(raw) is float and 0.0 <= raw <= most else cleaner.take(raw)
         if value is not None:
-            found[at] = Window(at, value, samples if samples is None or samples > 0 else None)
-    windows = tuple(found[at] for at in sorted(found))
-    stale = bool(windows) and trust.now - windows[-1].at > trust.stale_after
-    instances = None
-    if reading.instances is not None and windows and windows[-1].at == reading.at:
-        instances = {}
-        for key, raw in reading.instances.items():
-            value = cleaner.take(raw)
-            if value is not None:
-                instances[key] = value
-    rejected = tuple(sorted(cleaner.rejected.items()))
-    return Series(windows, instances, rejected, stale)
+            good.append((at, value, samples if samples and samples > 0 else None))
+    return good
+
+
+def _in_order(good: list[_Good], cleaner: Cleaner) -> list[_Good]:
+    """Oldest first, one for each END. The sort is stable, so the first one given stays."""
+    good.sort(key=_END)
+    unique: list[_Good] = []
+    before = None
+    for point in good:
+        if point[0] == before:
+            cleaner.reject("duplicate")
+        else:
+            unique.append(point)
+            before = point[0]
+    return unique

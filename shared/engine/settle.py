@@ -1,6 +1,5 @@
 """Size changes on their way: seen, busy, settled; and instants kept right when a clock is set."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -43,8 +42,7 @@ def align(memory: Memory, now: datetime, elapsed: float | None) -> tuple[Memory,
     by = now - memory.at - timedelta(seconds=elapsed or 0.0)
     if abs(by) <= CLOCK_SLACK if elapsed is not None else by >= timedelta(0):
         return memory, None
-    aligned = replace(
-        memory,
+    aligned = memory._replace(
         at=memory.at + by,
         needs=tuple(NeedRun(run.first + by, run.last + by, run.need) for run in memory.needs),
         counts=tuple((at + by, count) for at, count in memory.counts),
@@ -65,16 +63,16 @@ def follow(memory: Memory, seen: Observation, pool: PoolState, reach: timedelta)
     before = memory.size if memory.size is not None else pool.active
     if pool.size != before:
         change = "out" if pool.size > before else "in"
-        changed_at, changing = now, abs(pool.size - before)
+        changed_at = now
+        changing = max(abs(pool.size - before), abs(pool.size - pool.active))
     settled_at, settled_out_at = memory.settled_at, memory.settled_out_at
     if change is not None and _has_settled(pool, state, now, changed_at, changing):
         settled_at = now
         settled_out_at = now if change == "out" else settled_out_at
-        change = None
+        change, changing = None, 0
     busy_since = (memory.busy_since or now) if state in BUSY else None
     known = counts.remember(memory.counts, now, pool.active, reach)
-    return replace(
-        memory,
+    return memory._replace(
         size=pool.size,
         change=change,
         changed_at=changed_at,
@@ -133,6 +131,8 @@ def _absent(problem: str | None) -> Gate:
 
 def _busy(state: str, now: datetime, memory: Memory) -> Gate:
     since = memory.busy_since or now
+    if memory.change is not None and memory.changed_at is not None:
+        since = max(since, memory.changed_at)
     if now - since > settle_deadline(memory.changing):
         text = (
             f"the pool has been {state} for {span(now - since)}, longer than "
@@ -146,4 +146,4 @@ def _is_not_visible(write: LastWrite | None, seen: Observation, memory: Memory) 
     if write is None or seen.pool is None or seen.pool.size == write.to:
         return False
     seen_since = memory.changed_at is not None and memory.changed_at >= write.at
-    return not seen_since and seen.now - write.at < VISIBLE_WITHIN
+    return not seen_since and abs(seen.now - write.at) < VISIBLE_WITHIN

@@ -1,8 +1,8 @@
 """What a policy may look at, and what all policies say the same way."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from shared.config.policy_models import MetricPolicy
 from shared.engine import counts
@@ -12,8 +12,7 @@ from shared.engine.samples import Series, Window
 from shared.engine.wording import span
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """One tick as seen by one policy.
 
     Attributes:
@@ -35,6 +34,8 @@ class Scene:
 
     def running_during(self, window: Window, interval: timedelta) -> tuple[int, int]:
         """Smallest and largest running count while the window was measured."""
+        if len(self.counts) == 1:
+            return self.counts[0][1], self.counts[0][1]
         return counts.between(self.counts, window.at - interval, window.at, self.active)
 
     def warming_at(self, at: datetime) -> set[str]:
@@ -71,8 +72,8 @@ def no_data(policy: MetricPolicy, scene: Scene) -> Vote:
     label, series = label_of(policy), scene.series
     if scene.error is not None:
         reason = Reason(Code.METRIC_ERROR, f"{label} could not be read: {scene.error}")
-    elif series.windows:
-        age = span(scene.now - series.windows[-1].at)
+    elif series.points:
+        age = span(scene.now - series.points[-1][0])
         reason = Reason(Code.METRIC_STALE, f"the newest {label} is {age} old")
     else:
         reason = Reason(Code.NO_DATA, f"there is no trusted {label}")

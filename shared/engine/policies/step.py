@@ -44,6 +44,7 @@ class StepVoter:
         out, into = policy.scale_out, policy.scale_in
         self.out_windows = max(1, -(-out.for_ // self.interval)) if out else 0
         self.in_windows = max(1, -(-into.for_ // self.interval)) if into else 0
+        self.longest = max(self.out_windows, self.in_windows)
         ups = sorted(((s.above, s.add) for s in out.steps), reverse=True) if out else []
         downs = sorted((s.below, s.remove) for s in into.steps) if into else []
         self.ups, self.downs = _rungs(ups), _rungs(downs)
@@ -77,7 +78,8 @@ class StepVoter:
         since = scene.settled_at + scene.warmup if scene.settled_at is not None else None
         run: list[Window] = []
         expected = newest.at
-        for window in reversed(scene.series.windows):
+        for point in reversed(scene.series.points[-self.longest :]):
+            window = Window(*point)
             if window.at != expected or (since is not None and window.at < since):
                 break
             run.append(window)

@@ -6,8 +6,8 @@ without data follows the Kubernetes HPA (KEP 853): idle when growing, busy when 
 """
 
 import math
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from shared.config.policy_models import TargetTracking
 from shared.engine.model import Edge, Vote, Wanted
@@ -18,8 +18,7 @@ from shared.engine.totals import Total
 from shared.engine.wording import amount, instances, span
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """The load of a window as seen by someone who wants to grow and by one who wants to shrink.
 
     `out` over `out_count` instances is the utilisation that may justify growth (unknown members
@@ -51,6 +50,10 @@ class TargetTrackingVoter:
         self.interval: timedelta = policy.effective_interval
         self.is_mean = policy.metric is not None and policy.statistic in {None, "mean"}
         self.expected = max(1, policy.demand.window // self.interval) if policy.demand else 0
+        self.what = ""
+        if policy.demand is not None:
+            rank = f"the {policy.demand.percentile}th percentile of {self.label}"
+            self.what = f"{rank} over {span(policy.demand.window)}"
         self.fill = max(100.0, self.target_float) if self.percent else self.target_float
         self.aim = amount(self.target_float, percent=self.percent)
         low = amount(self.in_float, percent=self.percent)
@@ -181,7 +184,8 @@ class TargetTrackingVoter:
         demand = self.policy.demand
         assert demand is not None  # noqa: S101 # the caller has looked
         start = window.at - demand.window
-        recent = [w for w in scene.series.windows if start < w.at]
+        points = scene.series.points
+        recent = [Window(*point) for point in points if start < point[0]]
         present = 20 * len(recent)  # in twentieths of a window, to compare shares as integers
         grow, keep = self._demand_at(scene, recent, demand.percentile)
         size = scene.size
@@ -191,7 +195,7 @@ class TargetTrackingVoter:
         if keep.compare(self.in_edge, self.in_float, size) < 0:
             keep_need = keep.divided_up(self.target, self.target_float)
         served = Load(grow, size, keep, size, load.plain)
-        what = f"the {demand.percentile}th percentile of {self.label} over {span(demand.window)}"
+        what = self.what
         if out_need > size and present >= 10 * self.expected:
             text = f"{what} needs {instances(out_need)}"
             return self._vote(scene, window, served, out_need, Reason(Code.DEMAND_PERCENTILE, text))
@@ -217,12 +221,11 @@ class TargetTrackingVoter:
             ordered = sorted(w.value for w in recent)
             value = Total((ordered[math.ceil(percentile * len(ordered) / 100) - 1],))
             return value, value
-        low: list[tuple[float, float, int]] = []
-        high: list[tuple[float, float, int]] = []
+        low, high = [], []
         for w in recent:
             least, most = scene.running_during(w, self.interval)
             fewest = w.samples or least
-            most = max(most, fewest) if scene.counts else fewest
+            most = max(most, fewest)
             low.append((w.value * fewest, w.value, fewest))
             high.append((w.value * most, w.value, most))
         rank = math.ceil(percentile * len(recent) / 100) - 1
