@@ -18,8 +18,10 @@ class Rule(_Model):
         code: the error code; None takes the usual one of the status.
         count: how many requests it hits; None hits all.
         probability: how likely it hits a request, drawn from the world's seeded generator.
-        latency_seconds: wall time before the answer.
+        latency_seconds: wall time before the request is looked at.
+        reply_latency_seconds: wall time between its effect and the answer.
         retry_after_seconds: the answer's Retry-After header.
+        lost_request: close the connection before anything is applied.
         lost_reply: apply the request, then close the connection without an answer.
     """
 
@@ -30,7 +32,9 @@ class Rule(_Model):
     count: int | None = Field(default=None, ge=0)
     probability: float = Field(default=1, ge=0, le=1)
     latency_seconds: float = Field(default=0, ge=0)
+    reply_latency_seconds: float = Field(default=0, ge=0)
     retry_after_seconds: int | None = Field(default=None, ge=0)
+    lost_request: bool = False
     lost_reply: bool = False
 
 
@@ -53,6 +57,7 @@ class Faults(_Model):
         shortages: pools without host capacity.
         stuck_pools: pools that report SCALING whatever happens.
         forbidden: operations that the caller may not use, with 404 or 403.
+        refuse_writes: every update of a pool answers 404, as without INSTANCE_POOL_UPDATE.
         while_scaling: what an update of a SCALING pool gets. Oracle's pages contradict each
             other, so it is a switch (docs/verify-live.md).
         list_lag_seconds: how far lists lag behind Get, in simulated time.
@@ -69,6 +74,7 @@ class Faults(_Model):
     shortages: dict[str, Shortage] = Field(default_factory=dict)
     stuck_pools: frozenset[str] = frozenset()
     forbidden: dict[str, Literal[403, 404]] = Field(default_factory=dict)
+    refuse_writes: bool = False
     while_scaling: Literal["reject", "accept"] = "reject"
     list_lag_seconds: float = Field(default=0, ge=0)
     ingestion_lag_seconds: float = Field(default=0, ge=0)

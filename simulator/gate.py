@@ -46,7 +46,6 @@ class _Gate:
             await asyncio.sleep(rule.latency_seconds)
         wall = self.world.wall()
         identifier = self._request_id(http.headers.get("opc-request-id"))
-        lost = bool(rule and rule.lost_reply)
         with self.world.lock:
             now = self.world.now()
             principal, reply = self._answer(http, request, rule, now, wall)
@@ -61,11 +60,13 @@ class _Gate:
                 opc_request_id=identifier,
                 query=dict(http.query_params),
                 user=principal.user if principal else None,
-                lost=lost,
+                lost=bool(rule and (rule.lost_reply or rule.lost_request)),
                 detail=_detail(request.body),
             )
             self.world.requests.add(entry)
-        if lost:
+        if rule and rule.reply_latency_seconds:
+            await asyncio.sleep(rule.reply_latency_seconds)
+        if entry.lost:
             await _hang_up(http)
         headers = {"opc-request-id": identifier, "content-type": "application/json"}
         return Response(reply.encoded(), reply.status, headers=headers | reply.headers)
@@ -81,6 +82,8 @@ class _Gate:
         principal: Principal | None = None
         try:
             principal = self.world.keys.verify(request, wall)
+            if rule and rule.lost_request:
+                return principal, Reply({}, status=0)
             if rule and rule.status:
                 code = rule.code or CODES.get(rule.status, "InternalError")
                 error = ApiError(rule.status, code, rule.message)
@@ -105,6 +108,8 @@ class _Gate:
     def _check_permission(self) -> None:
         """OCI hides most denials behind 404; some services answer 403."""
         status = self.world.faults.forbidden.get(self.operation.name)
+        if self.world.faults.refuse_writes and self.operation.method == "PUT":
+            raise not_found()
         if status is not None:
             raise not_allowed() if status == 403 else not_found()
 

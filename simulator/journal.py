@@ -12,7 +12,7 @@ class Entry:
     Attributes:
         operation: such as SummarizeMetricsData.
         at: simulated time; `wall` is wall time.
-        status: of the answer that was made.
+        status: of the answer that was made; 0 when the request was dropped unread.
         lost: whether the connection was closed instead of sending it.
         query: the query parameters.
         user: OCID of who signed it; None when the signature failed.

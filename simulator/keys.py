@@ -29,7 +29,7 @@ class ApiKey:
 
 
 def generate(directory: Path, *, region: str, bits: int = 2048) -> ApiKey:
-    """Write `key.pem`, `key.public.pem` and `config` (profile DEFAULT) into a directory.
+    """Write `key.pem`, `public.pem` and `config` (profile DEFAULT) into a directory.
 
     The private key and the configuration are readable by their owner only, as the SDK demands.
 
@@ -37,7 +37,7 @@ def generate(directory: Path, *, region: str, bits: int = 2048) -> ApiKey:
         FileExistsError: there is a key already; it is never overwritten.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private, public = directory / "key.pem", directory / "key.public.pem"
+    private, public = directory / "key.pem", directory / "public.pem"
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
     pem = key.private_bytes(
         serialization.Encoding.PEM,

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from oci.exceptions import ServiceError
+from oci.exceptions import RequestException, ServiceError
 
 from tests.oci_world import COMPARTMENT, OciWorld
 
@@ -60,6 +60,34 @@ def test_an_answer_can_be_slow(tenancy: OciWorld) -> None:
     started = time.monotonic()
     assert outcomes(tenancy, 1) == [200]
     assert time.monotonic() - started >= 0.3
+
+
+def test_a_slow_reply_comes_after_its_effect(tenancy: OciWorld) -> None:
+    pool = tenancy.add_pool(size=1)
+    rule = {"operation": "UpdateInstancePool", "reply_latency_seconds": 2, "count": 1}
+    tenancy.break_with(rules=[rule])
+    tenancy.compute.base_client.timeout = (2, 0.3)
+    with pytest.raises(RequestException, match="timed out"):
+        tenancy.resize(pool, 2)
+    assert tenancy.get(pool).data.size == 2
+
+
+def test_a_lost_request_was_never_applied(tenancy: OciWorld) -> None:
+    pool = tenancy.add_pool(size=1)
+    tenancy.break_with(rules=[{"operation": "UpdateInstancePool", "lost_request": True}])
+    with pytest.raises(RequestException, match="closed connection"):
+        tenancy.resize(pool, 2)
+    assert tenancy.get(pool).data.size == 1
+    assert [entry.status for entry in tenancy.world.requests.entries] == [0, 200]
+
+
+def test_writes_can_be_refused_while_reads_work(tenancy: OciWorld) -> None:
+    pool = tenancy.add_pool(size=1)
+    tenancy.break_with(refuse_writes=True)
+    with pytest.raises(ServiceError) as caught:
+        tenancy.resize(pool, 2)
+    assert (caught.value.status, caught.value.code) == (404, "NotAuthorizedOrNotFound")
+    assert tenancy.get(pool).data.size == 1
 
 
 def test_every_answer_carries_a_request_id_of_its_own(tenancy: OciWorld) -> None:
