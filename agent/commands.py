@@ -1,0 +1,126 @@
+"""`poolkeeper agent`: run the agent, show one tick without acting, prove that everything works."""
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from agent.clock import ScaledClock
+from agent.compose import Surroundings, build
+from agent.errors import SettingsError
+from agent.settings import Settings, read_settings
+
+EXIT_FAILURE = 2
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A local configuration; with a central it only bootstraps.",
+)
+
+
+class _Failure(click.ClickException):
+    exit_code = EXIT_FAILURE
+
+
+@click.group()
+def agent() -> None:
+    """The agent on a node: keeps instance pools at the right size."""
+
+
+@agent.command()
+@_CONFIG
+@click.option("--verbose", is_flag=True, help="Log every decision, not only changes.")
+def run(config_file: Path | None, *, verbose: bool) -> None:
+    """Run until SIGTERM. Settings come from POOLKEEPER_* variables; see docs/agent.md."""
+    from agent.loop import Loop  # noqa: PLC0415 # the other commands need no scheduler
+    from agent.systemd_notify import Notifier  # noqa: PLC0415 # the same
+
+    settings = _settings(config_file)
+    _log_to_stderr(verbose=verbose)
+    clock = _clock(settings)
+    try:
+        service = build(settings, _surroundings(clock))
+        Loop(service, clock, Notifier(settings.notify_socket)).run()
+    except (SettingsError, OSError) as error:
+        raise _Failure(str(error)) from None
+
+
+@agent.command()
+@_CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Print the decisions as JSON.")
+def plan(config_file: Path | None, *, as_json: bool) -> None:
+    """Decide once for every pool and show why; nothing is changed. Exit 1: a pool is not seen."""
+    from agent.planning import plan_once, print_table  # noqa: PLC0415 # rich is for this one only
+
+    settings = _settings(config_file)
+    try:
+        rows = plan_once(settings, _surroundings(_clock(settings), dry=True))
+    except (SettingsError, OSError) as error:
+        raise _Failure(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        print_table(rows)
+    sys.exit(0 if all(row["seen"] for row in rows) else 1)
+
+
+@agent.command()
+@_CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(config_file: Path | None, *, as_json: bool) -> None:
+    """Prove configuration, clock, central, credentials and each permission. Exit 1: not all."""
+    from agent.checking import check_all, print_findings  # noqa: PLC0415 # for this one only
+
+    settings = _settings(config_file)
+    try:
+        findings = check_all(settings, _surroundings(_clock(settings), dry=True))
+    except (SettingsError, OSError) as error:
+        raise _Failure(str(error)) from None
+    if as_json:
+        click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
+    else:
+        print_findings(findings)
+    sys.exit(0 if all(finding.is_good for finding in findings) else 1)
+
+
+def _settings(config_file: Path | None) -> Settings:
+    try:
+        return read_settings(os.environ, config_file)
+    except SettingsError as error:
+        raise _Failure(str(error)) from None
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _clock(settings: Settings) -> ScaledClock:
+    return ScaledClock(
+        _wall,
+        time.monotonic,
+        origin_simulated=settings.clock.simulated,
+        origin_wall=settings.clock.wall,
+        scale=settings.clock.scale,
+    )
+
+
+def _surroundings(clock: ScaledClock, *, dry: bool = False) -> Surroundings:
+    return Surroundings(clock, _wall, time.monotonic, stop=threading.Event(), dry=dry)
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    """One line per event; journald adds the time, so a line begins with its level."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("httpx", "httpcore", "apscheduler", "oci", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,0 +1,127 @@
+"""Files that survive a crash at any instant: checksummed, replaced as one, with an older copy."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agent.errors import StateError
+
+_FORMAT = 1
+
+
+def write_atomically(path: Path, text: str, *, keep_previous: bool = False) -> None:
+    """Replace a file so that a reader finds the old or the new text, never a mix.
+
+    The text goes to a temporary file beside it, is flushed to disk, renamed, and the directory is
+    flushed too, so that the new name survives a power cut.
+
+    Raises:
+        OSError: nothing was replaced; a failed flush is never taken for success.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep_previous and path.exists():
+            _keep(path)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    flush_directory(path.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """Flush a directory, so that renames in it are on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def previous_of(path: Path) -> Path:
+    """Return where the older copy of a file is kept."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def _keep(path: Path) -> None:
+    spare = path.with_name(f".{path.name}.spare")
+    spare.unlink(missing_ok=True)
+    os.link(path, spare)
+    spare.replace(previous_of(path))
+
+
+def seal(content: dict[str, Any]) -> str:
+    """Return the content as text that carries its own checksum."""
+    body = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    checksum = hashlib.sha256(body.encode()).hexdigest()
+    return f'{{"format":{_FORMAT},"sha256":"{checksum}","content":{body}}}\n'
+
+
+def unseal(text: str) -> dict[str, Any]:
+    """Return the content of a sealed text.
+
+    Raises:
+        StateError: it is torn, foreign or of an unknown format.
+    """
+    try:
+        envelope = json.loads(text)
+        content = envelope["content"]
+        body = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        found, expected, layout = (
+            hashlib.sha256(body.encode()).hexdigest(),
+            envelope["sha256"],
+            envelope["format"],
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StateError(f"not a sealed file: {type(error).__name__}") from error
+    if layout != _FORMAT:
+        raise StateError(f"its format is {layout!r}; this version reads {_FORMAT}")
+    if found != expected:
+        raise StateError("its checksum does not match: torn or edited")
+    if not isinstance(content, dict):
+        raise StateError("its content is not a mapping")
+    return content
+
+
+def write_sealed(path: Path, content: dict[str, Any], *, keep_previous: bool = True) -> None:
+    """Write content with its checksum, atomically; the file's older copy is kept."""
+    write_atomically(path, seal(content), keep_previous=keep_previous)
+
+
+def read_sealed(
+    path: Path, *, stamp: str, on_problem: Callable[[str], object]
+) -> dict[str, Any] | None:
+    """Read a sealed file, or its older copy when it is unusable; None when there is neither.
+
+    An unusable file is set aside as `NAME.corrupt-STAMP`, for whoever wants to know why.
+
+    Args:
+        path: the file.
+        stamp: goes into the name of a file that is set aside.
+        on_problem: told, in a sentence, of everything that was unusable.
+    """
+    for candidate in (path, previous_of(path)):
+        try:
+            return unseal(candidate.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (StateError, UnicodeDecodeError, OSError) as error:
+            on_problem(f"{candidate} is unusable and was set aside: {error}")
+            set_aside(candidate, stamp)
+    return None
+
+
+def set_aside(path: Path, stamp: str) -> None:
+    """Rename an unusable file; when even that fails it stays where it is and is overwritten."""
+    try:
+        path.replace(path.with_name(f"{path.name}.corrupt-{stamp}"))
+    except OSError:
+        return

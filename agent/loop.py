@@ -1,0 +1,154 @@
+"""The running service: APScheduler for the jobs, one thread for heartbeats, signals, systemd."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from agent.beater import Beater
+from agent.central_client import CentralError
+from agent.clock import ScaledClock, sleeper
+from agent.compose import Agent
+from agent.errors import SettingsError
+from agent.schedule import Agenda, TickTrigger
+from agent.systemd_notify import Notifier
+
+log = logging.getLogger(__name__)
+_DRAIN_SECONDS = 6.0
+_GOODBYE_SECONDS = 3.0
+_CLOCK_STEP_SECONDS = 2.0
+_NODE_FIGURES_EVERY = 60.0
+
+
+class Loop:
+    """Runs an agent until it is told to stop."""
+
+    def __init__(self, agent: Agent, clock: ScaledClock, notifier: Notifier) -> None:
+        self._agent = agent
+        self._clock = clock
+        self._notifier = notifier
+        self._reload = threading.Event()
+        self._agenda = Agenda(lambda: agent.configs.running)
+        self._trigger = TickTrigger(clock, self._agenda, self._phase)
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        self._beater = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT; drain for at most 10 seconds, say goodbye, and return."""
+        agent = self._agent
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
+        agent.start()
+        agent.configs.on_staged = self._wake
+        self._scheduler.add_job(
+            self._tick, self._trigger, id="tick", next_run_time=agent.around.wall()
+        )
+        every = max(1.0, _NODE_FIGURES_EVERY / self._clock.scale)
+        self._scheduler.add_job(agent.report_node, IntervalTrigger(seconds=every), id="node")
+        self._scheduler.start()
+        self._beater.start()
+        try:
+            self._watch()
+        finally:
+            self._stop()
+
+    def _tick(self) -> None:
+        agent = self._agent
+        now = self._clock.now()
+        if self._trigger.planned is not None and now < self._trigger.planned:
+            early = self._trigger.planned - now
+            now = self._trigger.planned if early < timedelta(seconds=1) else now
+        running = agent.configs.running
+        interval = running.config.poll_interval.total_seconds() if running else 30.0
+        complete = agent.tick(now, patience=max(0.5, interval / self._clock.scale))
+        if agent.configs.running is not None:
+            self._notifier.ready()
+        if complete:
+            self._notifier.alive()
+        self._notifier.status(self._status(now))
+
+    def _status(self, now: datetime) -> str:
+        running = self._agent.configs.running
+        if running is None:
+            return "waiting for a first configuration"
+        trouble = self._agent.trouble()
+        text = f"{len(running.plans)} pools, configuration {running.hash[:12]}, tick {now:%H:%M:%S}"
+        return f"{text}; {trouble}" if trouble else text
+
+    def _phase(self) -> timedelta:
+        """This node's offset within a poll, as central spreads the nodes of a tenancy."""
+        beats = self._agent.beats
+        budget = beats.last_answer.metrics_budget if beats and beats.last_answer else None
+        return timedelta(seconds=budget.phase_seconds / self._clock.scale if budget else 0.0)
+
+    def _beat(self) -> None:
+        if self._agent.beats is not None:
+            around = self._agent.around
+            Beater(self._agent.beats, sleeper(around.stop), around.jitter).run()
+
+    def _wake(self) -> None:
+        """A configuration is staged: with none running yet, the first tick need not wait."""
+        if self._agent.configs.running is None:
+            self._scheduler.modify_job("tick", next_run_time=self._agent.around.wall())
+
+    def _watch(self) -> None:
+        """Mind reloads, and a wall clock that is set: timers are computed anew after a jump."""
+        around = self._agent.around
+        offset = self._offset()
+        while not around.stop.wait(0.5):
+            if self._reload.is_set():
+                self._reload.clear()
+                self._reload_now()
+            drift = self._offset() - offset
+            if abs(drift) > _CLOCK_STEP_SECONDS:
+                offset += drift
+                log.warning("the wall clock was set by %+.0f s; timers are computed anew", drift)
+                self._trigger.planned = None
+                self._scheduler.reschedule_job("tick", trigger=self._trigger)
+                every = max(1.0, _NODE_FIGURES_EVERY / self._clock.scale)
+                self._scheduler.reschedule_job("node", trigger=IntervalTrigger(seconds=every))
+
+    def _offset(self) -> float:
+        around = self._agent.around
+        return around.wall().timestamp() - around.monotonic()
+
+    def _reload_now(self) -> None:
+        self._notifier.reloading(self._agent.around.monotonic())
+        try:
+            self._agent.reload_file()
+        except SettingsError as error:
+            log.error("reload failed, the old configuration keeps running: %s", error)  # noqa: TRY400 # one sentence, no traceback
+        self._notifier.reloaded()
+
+    def _on_stop(self, *_: object) -> None:
+        self._agent.around.stop.set()
+
+    def _stop(self) -> None:
+        agent = self._agent
+        self._notifier.stopping()
+        self._scheduler.shutdown(wait=False)
+        agent.workers.wait(_DRAIN_SECONDS)
+        agent.reporter.lifecycle("AGENT_STOPPED", "told to stop", agent.now(), status="INACTIVE")
+        _within(_GOODBYE_SECONDS, self._goodbye)
+        agent.close()
+
+    def _goodbye(self) -> None:
+        try:
+            self._agent.beat(goodbye=True)
+        except CentralError as error:
+            log.info("no goodbye: %s", error)
+
+
+def _within(seconds: float, job: Callable[[], None]) -> None:
+    """Do a job, but do not wait for it for longer than so many seconds."""
+    thread = threading.Thread(target=job, name="goodbye", daemon=True)
+    thread.start()
+    thread.join(seconds)

@@ -1,0 +1,1 @@
+"""Where readings come from. A source is one module behind the `MetricSource` protocol."""
