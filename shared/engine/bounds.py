@@ -28,7 +28,7 @@ def bounds_at(plan: Plan, now: datetime, guard: Guard | None) -> Bounds:
         found = _scheduled(plan, now)
     else:
         found = Bounds(limits.min, limits.max)
-    return _guarded(_within_limits(found, limits.min, limits.max), guard)
+    return _guarded(_floor_first(_within_limits(found, limits.min, limits.max)), guard)
 
 
 def _scheduled(plan: Plan, now: datetime) -> Bounds:
@@ -49,11 +49,15 @@ def _scheduled(plan: Plan, now: datetime) -> Bounds:
             ceiling = min(ceiling, target)
             text = f"schedule {schedule.name} allows at most {target} until {clock(closes)}"
             reasons.append(Reason(Code.SCHEDULE_CEILING, text))
-    if floor > ceiling:
-        text = f"the schedules' floor {floor} wins over their lower ceiling {ceiling}"
-        reasons.append(Reason(Code.FLOOR_ABOVE_CEILING, text))
-        ceiling = floor
     return Bounds(floor, ceiling, tuple(reasons), schedules=tuple(names))
+
+
+def _floor_first(found: Bounds) -> Bounds:
+    if found.floor <= found.ceiling:
+        return found
+    text = f"the schedules' floor {found.floor} wins over their lower ceiling {found.ceiling}"
+    reason = Reason(Code.FLOOR_ABOVE_CEILING, text)
+    return found._replace(ceiling=found.floor, reasons=(*found.reasons, reason))
 
 
 def _within_limits(found: Bounds, low: int, high: int) -> Bounds:
@@ -61,13 +65,8 @@ def _within_limits(found: Bounds, low: int, high: int) -> Bounds:
     if (floor, ceiling) == (found.floor, found.ceiling):
         return found
     text = f"limits keep the bounds within {low} to {high}"
-    return Bounds(
-        floor,
-        ceiling,
-        (*found.reasons, Reason(Code.LIMITS, text)),
-        found.override,
-        found.schedules,
-    )
+    reasons = (*found.reasons, Reason(Code.LIMITS, text))
+    return found._replace(floor=floor, ceiling=ceiling, reasons=reasons)
 
 
 def _guarded(found: Bounds, guard: Guard | None) -> Bounds:
@@ -79,10 +78,5 @@ def _guarded(found: Bounds, guard: Guard | None) -> Bounds:
     if (floor, ceiling) == (found.floor, found.ceiling):
         return found
     text = f"the node's guard keeps the bounds within {low} to {high}"
-    return Bounds(
-        floor,
-        ceiling,
-        (*found.reasons, Reason(Code.GUARD, text)),
-        found.override,
-        found.schedules,
-    )
+    reasons = (*found.reasons, Reason(Code.GUARD, text))
+    return found._replace(floor=floor, ceiling=ceiling, reasons=reasons)
