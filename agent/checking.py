@@ -10,12 +10,13 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from agent.compose import Surroundings, connect
+from agent.compose import connect
 from agent.config_apply import ConfigApplier
 from agent.errors import CallError
 from agent.observe import ref_of, site_of
 from agent.pools import PoolRef, Pools
 from agent.problems import Problems
+from agent.service import Surroundings
 from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
 from shared.config.loader import load

@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from agent.clock import ScaledClock
-from agent.compose import Surroundings, build
+from agent.compose import build
 from agent.errors import SettingsError
+from agent.service import Surroundings
 from agent.settings import Settings, read_settings
 
 EXIT_FAILURE = 2

@@ -1,240 +1,21 @@
-"""The composition: one function that wires every part, for the service and for tests alike."""
+"""The composition root: real OCI and real central behind an agent."""
 
-import logging
-import random
-import threading
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import httpx
 
-from agent.act import Actor, DryActor, Outcome
 from agent.central_client import CentralClient
-from agent.clock import Clock, Monotonic, Wall, sleeper
-from agent.config_apply import ConfigApplier
-from agent.errors import SettingsError
-from agent.guard import LocalGuard, read_guard
-from agent.heartbeat import Central, Health, Heartbeats, Identity
-from agent.journal import Journal
-from agent.node_metrics import NodeMetrics, measure
-from agent.outbox import Outbox
-from agent.pools import Pools
-from agent.problems import Problems
-from agent.report import Reporter
+from agent.clock import sleeper
+from agent.heartbeat import Central
+from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
-from agent.sources.model import MetricSource
-from agent.state import StateStore
 from agent.throttle import TokenBucket
-from agent.tick import Ticker
-from agent.trace import Trace
-from agent.turn import Parts
-from agent.version import CAPABILITIES, tzdata_version, version
-from agent.workers import InlineWorkers, ThreadWorkers, Workers
-from shared.config.problems import ConfigError
-from shared.engine.model import Decision
-from shared.engine.plan import Plan
-from shared.wire import HeartbeatAnswer, MetricsBudget
 
 if TYPE_CHECKING:
     from agent.oci_pools import OciPools
     from agent.sources.oci_monitoring import OciMonitoring
 
-log = logging.getLogger(__name__)
 _METRIC_RATE, _OTHER_RATE, _BURST = 2.0, 5.0, 10
-_THREADS = 16
-
-OnDecision = Callable[[Plan, Decision, Outcome | None], None]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Time, chance and threads, passed in once.
-
-    Attributes:
-        clock: the time that decisions follow.
-        wall: the time that the network follows.
-        threads: how many pools are worked on side by side; 0 runs everything in the caller's.
-        dry: observe and decide only.
-    """
-
-    clock: Clock
-    wall: Wall
-    monotonic: Monotonic
-    stop: threading.Event = field(default_factory=threading.Event)
-    jitter: random.Random = field(default_factory=random.SystemRandom)
-    threads: int = _THREADS
-    dry: bool = False
-    on_decision: OnDecision = lambda plan, decision, outcome: None  # noqa: ARG005 # nobody listens
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What stands outside: OCI and central. Fakes go here."""
-
-    pools: Pools
-    source: MetricSource
-    central: Central | None
-
-
-class Agent:
-    """The agent in one piece. `tick` and `beat` may be called directly, or by `agent.loop`."""
-
-    def __init__(self, settings: Settings, around: Surroundings, ports: Ports) -> None:
-        self.settings = settings
-        self.around = around
-        self.problems = Problems()
-        stamp = around.wall().strftime("%Y%m%dT%H%M%S")
-        home = settings.state_dir
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        problem = self.problems.add
-        self.configs = ConfigApplier(home / "config.json", stamp=stamp, on_problem=problem)
-        self.state = StateStore(home / "state.json", stamp=stamp, on_problem=problem)
-        self.journal = Journal(home / "writes", stamp=stamp, on_problem=problem)
-        self.outbox = Outbox(
-            home / "outbox.sqlite3", new_id=_new_id, stamp=stamp, on_problem=problem
-        )
-        self.reporter = Reporter(self.outbox)
-        self.workers = _workers(around.threads, problem)
-        self._trace = Trace(settings.trace_file)
-        self.ticker = Ticker(self._parts(ports), ports.source, self.workers)
-        self.beats = self._heartbeats(ports.central)
-        self.last_tick_at: datetime | None = None
-        self.on_budget: Callable[[MetricsBudget | None], None] = lambda budget: None  # noqa: ARG005 # `build` connects it
-
-    def _parts(self, ports: Ports) -> Parts:
-        actor = DryActor if self.around.dry else Actor
-        guard: LocalGuard = read_guard(self.settings.guard_file)
-        return Parts(
-            pools=ports.pools,
-            state=self.state,
-            journal=self.journal,
-            actor=actor(ports.pools, self.journal, _new_id),
-            guard=guard,
-            reporter=self.reporter,
-            trace=self._trace,
-            elapsed=self.around.clock.elapsed,
-            on_decision=self.around.on_decision,
-        )
-
-    def _heartbeats(self, central: Central | None) -> Heartbeats | None:
-        if central is None:
-            return None
-        return Heartbeats(
-            central,
-            Identity(version(), _new_id(), CAPABILITIES, tzdata_version()),
-            self.outbox,
-            self.configs,
-            health=self.health,
-            measure=self.measure,
-            wall=self.around.wall,
-            on_budget=self._apply_budget,
-        )
-
-    def _apply_budget(self, budget: MetricsBudget | None) -> None:
-        self.on_budget(budget)
-
-    def start(self) -> None:
-        """Load the local file, if any, and note the start.
-
-        Raises:
-            SettingsError: there is a local file, nothing else to run, and it cannot be used.
-        """
-        self.reporter.lifecycle("AGENT_STARTED", f"poolkeeper {version()}", self.now())
-        self.reload_file()
-
-    def reload_file(self) -> None:
-        """Read the local file again; with a central it only ever bootstraps.
-
-        Raises:
-            SettingsError: it cannot be used; what runs keeps running.
-        """
-        path = self.settings.config_file
-        if path is None:
-            return
-        try:
-            text = path.read_text(encoding="utf-8")
-            self.configs.bootstrap(text, authoritative=self.beats is None)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"cannot read the configuration {path}: {error}") from error
-        except ConfigError as error:
-            raise SettingsError(f"{path} cannot be used:\n{error}") from error
-
-    def now(self) -> datetime:
-        """Return the instant that decisions follow."""
-        return self.around.clock.now()
-
-    def tick(self, now: datetime | None = None, patience: float = 60.0) -> bool:
-        """Swap in a staged configuration, then give every pool its turn.
-
-        Args:
-            now: the instant of the tick; the clock's when left out.
-            patience: seconds of wall time to wait for slow pools.
-
-        Returns:
-            Whether the tick is complete; without a configuration there is nothing to do.
-        """
-        now = now or self.now()
-        swapped = self.configs.swap(now)
-        self._tell(now)
-        running = self.configs.running
-        if swapped is not None:
-            self.state.reset_backoff()
-            self.state.keep_only(pool.instance_pool_id for pool in swapped.config.pools)
-        complete = True
-        if running is not None:
-            observed = self.beats.observe_pools if self.beats else frozenset[str]()
-            complete = self.ticker.tick(running, now, observed, patience)
-        if complete:
-            self.last_tick_at = now
-        return complete
-
-    def beat(self, *, goodbye: bool = False) -> HeartbeatAnswer | None:
-        """Send one heartbeat; None without a central. Raises CentralError."""
-        return self.beats.beat(goodbye=goodbye) if self.beats else None
-
-    def measure(self) -> NodeMetrics:
-        """Measure the node."""
-        return measure(self.settings.state_dir)
-
-    def report_node(self) -> None:
-        """Put the node's figures into the outbox."""
-        self.reporter.node(self.measure(), self.now())
-
-    def health(self) -> Health:
-        """Return what heartbeats say about the loop."""
-        return Health(self.last_tick_at, self.trouble())
-
-    def trouble(self) -> str | None:
-        """Return the newest trouble that lasts, in one sentence, or None."""
-        texts = list(self.ticker.troubles.values())
-        return texts[0] if texts else None
-
-    def close(self) -> None:
-        """Save and let go. The agent can be built again on the same directory."""
-        self.state.save()
-        self.workers.close()
-        self.outbox.close()
-        self._trace.close()
-
-    def _tell(self, now: datetime) -> None:
-        """Turn what happened since the last tick into lifecycle events."""
-        for change in self.configs.take_changes():
-            level = logging.INFO if change.event == "CONFIG_APPLIED" else logging.ERROR
-            log.log(level, "%s: %s", change.event, change.reason)
-            status = "ACTIVE" if change.event == "CONFIG_APPLIED" else "ERROR"
-            extra = {"config_hash": change.hash}
-            self.reporter.lifecycle(
-                change.event,
-                change.reason,
-                now,
-                status="ACTIVE" if status == "ACTIVE" else "ERROR",
-                extra=extra,
-            )
-        for text in self.problems.take():
-            self.reporter.lifecycle("AGENT_PROBLEM", text, now, status="ERROR")
 
 
 def connect(settings: Settings, around: Surroundings) -> tuple["OciPools", "OciMonitoring"]:
@@ -294,11 +75,3 @@ def _central(settings: Settings, around: Surroundings) -> Central | None:
         around.monotonic,
         around.wall,
     )
-
-
-def _workers(threads: int, on_problem: Callable[[str], object]) -> Workers:
-    return ThreadWorkers(threads, on_problem) if threads else InlineWorkers()
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex

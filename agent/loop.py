@@ -12,9 +12,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 from agent.beater import Beater
 from agent.central_client import CentralError
 from agent.clock import ScaledClock, sleeper
-from agent.compose import Agent
 from agent.errors import SettingsError
 from agent.schedule import Agenda, TickTrigger
+from agent.service import Agent
 from agent.systemd_notify import Notifier
 
 log = logging.getLogger(__name__)

@@ -7,12 +7,12 @@ breaker, which cost memory or block for minutes in a daemon (measured: see docs/
 import json
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import oci
 import urllib3
@@ -22,6 +22,7 @@ from oci.circuit_breaker import NoCircuitBreakerStrategy
 
 from agent.clock import Monotonic, Wall
 from agent.errors import CallError, Cause
+from agent.oci_calls import MONITORING, Answer, Call
 from agent.settings import OciAuth
 from agent.throttle import Breaker, TokenBucket
 
@@ -29,19 +30,6 @@ TIMEOUTS = (3.0, 10.0)
 TRIES = 3
 BUDGET_SECONDS = 15.0
 _ALLOWED_SKEW_SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Where an OCI service lives."""
-
-    name: str
-    base_path: str
-    endpoint: str
-
-
-COMPUTE = Service("compute_management", "/20160918", "https://iaas.{region}.{secondLevelDomain}")
-MONITORING = Service("monitoring", "/20180401", "https://telemetry.{region}.{secondLevelDomain}")
 
 
 class Credentials:
@@ -104,29 +92,6 @@ def _build_principal(result: "Future[Any]") -> None:
         result.set_result(signer)
     except BaseException as error:  # noqa: BLE001 # handed to whoever waits for the signer
         result.set_exception(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request. Writes are sent again only when the first one surely did not arrive."""
-
-    service: Service
-    region: str
-    operation: str
-    method: Literal["GET", "PUT", "POST"]
-    path: str
-    query: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
-    is_write: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: parsed JSON, and headers with lower-case names."""
-
-    data: Any
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)

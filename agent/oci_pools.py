@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.clock import parse_instant
 from agent.errors import CallError, Cause
-from agent.oci_client import COMPUTE, Answer, Call, OciClient
+from agent.oci_calls import COMPUTE, Answer, Call, Caller
 from agent.pools import Instance, PoolRef, PoolSummary, Versioned, WorkError
 
 _PAGE = 1000
@@ -16,7 +16,7 @@ _MAX_PAGES = 50
 class OciPools:
     """See `agent.pools.Pools`."""
 
-    def __init__(self, client: OciClient) -> None:
+    def __init__(self, client: Caller) -> None:
         self._client = client
 
     def in_compartment(self, region: str, compartment_id: str) -> Mapping[str, PoolSummary]:

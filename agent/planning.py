@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.act import Outcome
-from agent.compose import Surroundings, build
+from agent.compose import build
 from agent.errors import SettingsError
+from agent.service import Surroundings
 from agent.settings import Settings
 from shared.engine.codec import decision_to_json
 from shared.engine.model import Decision

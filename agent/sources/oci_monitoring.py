@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.clock import parse_instant
 from agent.errors import CallError
-from agent.oci_client import MONITORING, Call, OciClient
+from agent.oci_calls import MONITORING, Call, Caller
 from agent.sources.model import PoolReadings, Usage, Wish
 from agent.sources.selector import INSTANCE, POOL, Selector, history_of, selector_of, usage_of
 from agent.sources.windows import WHOLE, History, Statistic
@@ -62,7 +62,7 @@ class _Track:
 class OciMonitoring:
     """Reads metrics with SummarizeMetricsData and keeps as much history as policies look at."""
 
-    def __init__(self, client: OciClient) -> None:
+    def __init__(self, client: Caller) -> None:
         self._client = client
         self._tracks: dict[Selector, _Track] = {}
         self._lock = threading.Lock()
