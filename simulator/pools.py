@@ -107,17 +107,25 @@ class Pool:
     def stop(self, now: datetime) -> None:
         """Power the whole pool off."""
         self._state = "STOPPED"
+        self._attempt += 1
+        self._shortage = 0
         for member in self.counted(now):
             member.power_off(now)
         self._record(now, changed=True)
 
     def start(self, now: datetime) -> None:
-        """Power the pool on again: STARTING, then RUNNING after the launch time."""
+        """Power the pool on again: STARTING, then RUNNING after the launch time.
+
+        What the size still lacks is launched along with it.
+        """
         self._state = "STARTING"
         running_at = now + self.timing.launch
         for member in self.counted(now):
             member.power_on(running_at)
         self._schedule(running_at, self._settle)
+        lacking = self.size - len(self.counted(now))
+        if lacking > 0:
+            self._launch(lacking, now)
         self._record(now, changed=True)
 
     def terminate(self, now: datetime) -> None:
@@ -155,6 +163,7 @@ class Pool:
                 return
             if at >= give_up_at:
                 self.size, self._shortage = self.size - self._shortage, 0
+                self._settle(at)
             elif self.host_capacity is None or self.host_capacity > len(self.counted(at)):
                 self._attempt += 1
                 self._launch(self._shortage, at, give_up_at)

@@ -93,6 +93,25 @@ def test_without_capacity_the_size_is_rewritten_after_24_hours() -> None:
     assert after(made, 86400) == ("RUNNING", 2, 2)
 
 
+def test_a_new_pool_without_capacity_gives_up_too() -> None:
+    made = Pool("p", "web", "c", "r", NOON, list(DOMAINS), Timing(give_up=600 * SECOND))
+    made.host_capacity = 0
+    made.start_with(2, launching=True)
+    assert after(made, 599) == ("PROVISIONING", 2, 0)
+    assert after(made, 600) == ("RUNNING", 0, 0)
+
+
+def test_a_stopped_pool_stops_waiting_for_capacity_and_tries_again_when_started() -> None:
+    made = pool(1, launch=60 * SECOND, retry=300 * SECOND)
+    made.host_capacity = 1
+    made.resize(3, NOON)
+    made.stop(NOON + 10 * SECOND)
+    made.host_capacity = None
+    assert after(made, 900) == ("STOPPED", 3, 0)
+    made.start(NOON + 900 * SECOND)
+    assert after(made, 960) == ("RUNNING", 3, 3)
+
+
 def test_a_power_cycle_keeps_the_past() -> None:
     made = pool(1, launch=60 * SECOND)
     made.stop(NOON + 100 * SECOND)
