@@ -1,7 +1,7 @@
 """The gate: when a pool is not resized whatever is wanted, and that the want is still computed."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from engine_worlds import (
@@ -143,7 +143,7 @@ def test_a_paused_pool_that_is_busy_says_both() -> None:
 
 
 # our last write -> is it visible
-WRITES: dict[str, tuple[LastWrite, dict[str, object], bool]] = {
+WRITES: dict[str, tuple[LastWrite, dict[str, Any], bool]] = {
     "written a minute ago, the list shows the old size": (LastWrite(15, ago(1)), {}, False),
     "the list may lag for 3 min, a second less": (LastWrite(15, ago(2.99)), {}, False),
     "after 3 min the list is believed": (LastWrite(15, ago(3)), {}, True),
@@ -161,7 +161,7 @@ WRITES: dict[str, tuple[LastWrite, dict[str, object], bool]] = {
 
 @pytest.mark.parametrize(("write", "changes", "visible"), WRITES.values(), ids=WRITES.keys())
 def test_what_a_list_shows_before_our_write_is_old(
-    write: LastWrite, changes: dict[str, object], visible: bool
+    write: LastWrite, changes: dict[str, Any], visible: bool
 ) -> None:
     web = plan(cpu(), **EAGER)
     decision = decide(web, seen(10, cpu=90, last_write=write), watched(web, 10, **changes))
