@@ -92,7 +92,8 @@ def _sentence(finding: Finding, location: Location, value: object) -> str:
     elif kind == "literal_error":
         said = _one_of(context["expected"], value, location)
     else:
-        if isinstance(value, str) and value.endswith("%"):
+        bound = kind.startswith(("greater", "less"))
+        if bound and isinstance(value, str) and value.endswith("%"):
             context = {key: format_percent(Fraction(bound)) for key, bound in context.items()}
         said = _SENTENCES.get(kind, "has a value that cannot be used here").format(**context)
     if value is None:

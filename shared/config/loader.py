@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from shared.config.crosschecks import cross_problems
-from shared.config.events import parse_tree
 from shared.config.explain import Finding, explain, suggestion
 from shared.config.hashing import config_hash
 from shared.config.keys import NOT_DEFAULTABLE, default_keys
@@ -16,6 +15,7 @@ from shared.config.places import Places
 from shared.config.policy_models import InconsistentError, Section
 from shared.config.problems import MAX_PROBLEMS, ConfigError, Location, Problem
 from shared.config.source import readable_text
+from shared.config.tree import parse_tree
 
 _SECTION = TypeVar("_SECTION", bound=Section)
 
