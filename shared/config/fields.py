@@ -146,8 +146,8 @@ def parse_days(value: object) -> frozenset[int]:
         raise ValueError("must be a list of days such as [mon-fri, sun]")
     found: set[int] = set()
     for entry in entries:
-        first, _, last = str(entry).lower().partition("-")
-        last = last or first
+        first, dash, last = str(entry).lower().partition("-")
+        last = last if dash else first
         if first not in WEEKDAYS or last not in WEEKDAYS:
             raise ValueError("each day must be one of mon … sun, or a range such as mon-fri")
         start, end = WEEKDAYS.index(first), WEEKDAYS.index(last)
