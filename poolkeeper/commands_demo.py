@@ -35,6 +35,7 @@ def demo(*, keep: bool, as_json: bool, sabotage: str | None) -> None:
     """
     console = Console(quiet=as_json)
     directory = Path(tempfile.mkdtemp(prefix="poolkeeper-demo-"))
+    directory.chmod(0o711)  # started by root, PostgreSQL runs as an account that must pass through
     stage = Stage(directory, datetime.now(UTC))
     began = time.monotonic()
     findings: list[dict[str, str]] = []
