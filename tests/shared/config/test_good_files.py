@@ -87,10 +87,8 @@ def test_off_no_and_yes_are_names_like_any_other() -> None:
 
 def test_true_and_false_are_the_truth_values_of_yaml_1_2() -> None:
     for word, value in (("true", True), ("False", False), ("TRUE", True)):
-        entry = load(
-            schedule(f"name: s, start: 08:00, end: 09:00, target_instances: 2, active: {word}")
-        )
-        assert entry.schedules[0].active is value
+        text = f"name: s, start: 08:00, end: 09:00, target_instances: 2, active: {word}"
+        assert load(schedule(text)).schedules[0].active is value
 
 
 def test_thresholds_are_exact_decimals() -> None:
