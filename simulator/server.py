@@ -23,6 +23,7 @@ from simulator import admin, compute, ingestion, monitoring, requests_api
 from simulator.calls import error_reply
 from simulator.errors import ApiError
 from simulator.gate import Operation
+from simulator.metadata import Metadata
 from simulator.world import World
 
 _POOLS = "/20160918/instancePools"
@@ -81,8 +82,9 @@ class Running:
 def create_app(world: World) -> Starlette:
     """Return the web application of a world."""
     signed: list[BaseRoute] = [operation.route(world) for operation in OPERATIONS]
+    regional = Mount("/regions/{region}", routes=signed)
     return Starlette(
-        routes=[*admin.routes(world), Mount("/regions/{region}", routes=signed), *signed],
+        routes=[*admin.routes(world), *Metadata(world).routes(), regional, *signed],
         exception_handlers={404: _unknown, 405: _unknown},
     )
 
