@@ -1,0 +1,20 @@
+"""A key for the session, and a rig for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator.keys import ApiKey, generate
+from tests.agent.rig import Rig, rig_on
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> ApiKey:
+    return generate(tmp_path_factory.mktemp("key"), region="eu-frankfurt-1")
+
+
+@pytest.fixture
+def rig(key: ApiKey, tmp_path: Path) -> Iterator[Rig]:
+    with rig_on(key, tmp_path) as found:
+        yield found
