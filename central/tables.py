@@ -58,6 +58,8 @@ users = Table(
     _flag("role_override", "false"),
     _flag("is_active", "true"),
     _moment("created_at"),
+    Column("keycloak_issuer", String(255)),
+    Column("override_reason", Text),
 )
 
 nodes = Table(
@@ -144,6 +146,9 @@ audit_logs = Table(
     Column("error_message", Text),
     _moment("timestamp"),
     Column("request_id", String(64)),
+    Column("actor_id", Integer),
+    Index("idx_audit_actor", "actor_id"),
+    Index("idx_audit_resource", "resource_type", "resource_id"),
     Index("idx_audit_category", "category"),
     Index("idx_audit_timestamp", "timestamp"),
     Index("idx_audit_user", "user_id"),

@@ -92,6 +92,10 @@ user_sessions = Table(
     Column("revoked_at", TIMESTAMP),
     Column("ip_address", String(45)),
     Column("user_agent", Text),
+    Column("kind", String(10), server_default="bearer", nullable=False),
+    _required("last_seen_at"),
+    Column("provider_session", String(255)),
+    Index("idx_user_sessions_provider", "provider_session"),
     Index("idx_user_sessions_user", "user_id"),
 )
 
