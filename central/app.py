@@ -20,6 +20,7 @@ from shared.wire import Problem
 
 log = logging.getLogger(__name__)
 UNAVAILABLE = "The database cannot answer at the moment: try again shortly."
+UNSTORABLE = "The request holds text that PostgreSQL cannot store, such as a NUL."
 CODES = {404: "not_found", 405: "method", 408: "too_slow", 413: "too_large"}
 REFUSALS: dict[int | str, dict[str, object]] = {
     status: {"model": Problem} for status in (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
@@ -46,6 +47,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeoutError, _database)
+    app.add_exception_handler(ValueError, _value)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -89,14 +91,21 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
     """The database is away (503), or refuses what the caller wrote, such as a NUL (422)."""
-    if isinstance(error, DBAPIError) and isinstance(error.orig, pg.DataError | ValueError):
-        return problem(ApiError(422, "invalid", "The request holds text that cannot be stored."))
+    if isinstance(error, DBAPIError) and isinstance(error.orig, pg.DataError):
+        return problem(ApiError(422, "invalid", UNSTORABLE))
     if isinstance(error, OperationalError | PoolTimeoutError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         log.warning("database: %s", type(error).__name__)
         retry_after = deps_of(request).retry_after()
         return problem(ApiError(503, "unavailable", UNAVAILABLE, retry_after=retry_after))
+    return await _unexpected(request, error)
+
+
+async def _value(request: Request, error: Exception) -> JSONResponse:
+    """psycopg2 refuses a NUL before it reaches the database, with a bare ValueError."""
+    if "NUL (0x00)" in str(error):
+        return problem(ApiError(422, "invalid", UNSTORABLE))
     return await _unexpected(request, error)
 
 

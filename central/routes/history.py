@@ -24,7 +24,7 @@ def list_pools(
     return [PoolView.model_validate(aware(row)) for row in rows]
 
 
-@router.get("/pools/{pool}/analytics")
+@router.get("/pools/{pool:path}/analytics")
 def pool_analytics(
     pool: str,
     deps: Parts,

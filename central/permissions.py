@@ -1,0 +1,110 @@
+"""Who may do what: one table from route to permission. A route that is not in it is refused.
+
+`docs/security.md` shows the table; `python -m poolkeeper.docs` writes it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Permission(StrEnum):
+    """What a route asks of whoever calls it."""
+
+    PUBLIC = "public"  # no login: health, and logging in itself
+    NODE = "node"  # a node key, which opens nothing else
+    OWN = "own"  # any operator, about the own account
+    READ = "read"
+    EDIT = "edit"  # configurations, schedules, overrides, nodes, enrolment, keys
+    ADMIN = "admin"  # users, roles, retention, audit
+
+
+ROLES: Mapping[str, frozenset[Permission]] = MappingProxyType(
+    {
+        "USER": frozenset({Permission.OWN, Permission.READ}),
+        "DEVOPS": frozenset({Permission.OWN, Permission.READ, Permission.EDIT}),
+        "ADMIN": frozenset({Permission.OWN, Permission.READ, Permission.EDIT, Permission.ADMIN}),
+    }
+)
+
+_TABLE = """
+GET    /openapi.json                               public
+GET    /healthz                                    public
+GET    /readyz                                     public
+POST   /v1/heartbeat                               node
+
+GET    /v1/login                                   public
+POST   /v1/login                                   public
+POST   /v1/session                                 public
+GET    /v1/session                                 own
+POST   /v1/logout                                  own
+GET    /v1/whoami                                  own
+POST   /v1/password                                own
+GET    /v1/sessions                                own
+DELETE /v1/sessions/{session_id}                   own
+GET    /v1/oidc/login                              public
+GET    /v1/oidc/callback                           public
+POST   /v1/oidc/token                              public
+POST   /v1/oidc/backchannel-logout                 public
+
+GET    /v1/nodes                                   read
+POST   /v1/nodes                                   edit
+GET    /v1/nodes/{name}                            read
+GET    /v1/nodes/{name}/config                     read
+PUT    /v1/nodes/{name}/config                     edit
+GET    /v1/nodes/{name}/config/history             read
+GET    /v1/nodes/{name}/config/diff                read
+POST   /v1/nodes/{name}/config/rollback            edit
+POST   /v1/nodes/{name}/config/retry               edit
+GET    /v1/pools                                   read
+GET    /v1/pools/{pool}/analytics                  read
+GET    /v1/lifecycle                               read
+
+GET    /v1/users                                   admin
+POST   /v1/users                                   admin
+GET    /v1/users/{email}                           admin
+PATCH  /v1/users/{email}                           admin
+DELETE /v1/users/{email}                           admin
+POST   /v1/users/{email}/password                  admin
+POST   /v1/users/{email}/link                      admin
+GET    /v1/users/{email}/sessions                  admin
+DELETE /v1/users/{email}/sessions                  admin
+GET    /v1/audit                                   admin
+GET    /v1/audit/export                            admin
+GET    /v1/audit/verify                            admin
+GET    /v1/audit/retention                         admin
+PUT    /v1/audit/retention                         admin
+"""
+
+
+def _read(table: str) -> dict[tuple[str, str], Permission]:
+    rows = (line.split() for line in table.splitlines() if line.strip())
+    return {(method, path): Permission(permission) for method, path, permission in rows}
+
+
+ROUTES: Mapping[tuple[str, str], Permission] = MappingProxyType(_read(_TABLE))
+
+
+def required(method: str, path: str) -> Permission | None:
+    """What a route template asks for; None means that nobody may call it."""
+    return ROUTES.get((method, path))
+
+
+def allows(role: str, permission: Permission) -> bool:
+    """Whether a role holds a permission."""
+    return permission in ROLES.get(role, frozenset())
+
+
+def render() -> str:
+    """The roles table for the documentation."""
+    heads = ("route", "USER", "DEVOPS", "ADMIN", "without login", "node key")
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for (method, path), permission in ROUTES.items():
+        marks = [
+            permission is Permission.PUBLIC or allows(role, permission)
+            for role in ("USER", "DEVOPS", "ADMIN")
+        ]
+        marks += [permission is Permission.PUBLIC, permission is Permission.NODE]
+        cells = ("yes" if mark else "" for mark in marks)
+        lines.append(f"| `{method} {path}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
