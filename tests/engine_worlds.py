@@ -121,6 +121,11 @@ def series(*values: object, newest: float = 2, samples: int | None = None) -> Re
     return Reading(value=value, at=at, samples=count, history=history)
 
 
+def reading_at(now: datetime, value: object, samples: int | None = None) -> Reading:
+    """A newest window that has just become trusted at `now`."""
+    return Reading(value=value, at=now - timedelta(minutes=2), samples=samples)
+
+
 def per_instance(values: Mapping[str, object], newest: float = 2) -> Reading:
     """The newest window, known per instance."""
     good = [v for v in values.values() if isinstance(v, int | float)]

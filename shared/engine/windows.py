@@ -115,11 +115,15 @@ def occurrences(
 
 
 def _forever(schedule: Schedule, zone: str, after: datetime) -> datetime:
-    """Windows that still touch each other at this instant will do so for ever."""
+    """Windows that still touch each other at this instant will do so for ever.
+
+    With a lead time, windows that touch may come apart for a day when the clocks change.
+    """
     dated = [*schedule.except_, *([schedule.until] if schedule.until else [])]
     last = max([*dated, _local_day(zone, after)])
+    patience = 9 * _DAY if not schedule.ready_early else 400 * _DAY
     return min(
-        datetime(last.year, last.month, last.day, tzinfo=UTC) + 9 * _DAY, after + 4000 * _DAY
+        datetime(last.year, last.month, last.day, tzinfo=UTC) + patience, after + 4000 * _DAY
     )
 
 

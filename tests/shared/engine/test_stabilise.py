@@ -12,8 +12,8 @@ from engine_worlds import (
     cpu,
     decisive,
     plan,
+    reading_at,
     seen,
-    series,
     size_after,
     watched,
 )
@@ -101,16 +101,11 @@ def test_a_new_pool_waits_for_history_before_it_shrinks() -> None:
     memory, sizes = Memory(), []
     for tick in range(12):
         now = NOON + timedelta(seconds=30 * tick)
-        quiet = seen(10, now=now, cpu=_window(30, now))
+        quiet = seen(10, now=now, cpu=reading_at(now, 30))
         decision = decide(web, quiet, memory)
         memory = decision.verdict.memory
         sizes.append(size_after(decision))
     assert sizes == [10] * 10 + [5, 5]  # the eleventh tick is five minutes after the first
-
-
-def _window(value: float, now: Any) -> Any:
-    reading = series(value)
-    return type(reading)(value=value, at=now - timedelta(minutes=2))
 
 
 def test_changed_policies_start_without_history() -> None:
@@ -136,7 +131,7 @@ def test_ticks_without_data_are_holes() -> None:
         blind = decide(web, seen(10, now=NOON + timedelta(seconds=30 * tick)), memory)
         memory = blind.verdict.memory
     now = NOON + timedelta(minutes=2.5)
-    decision = decide(web, seen(10, now=now, cpu=_window(30, now)), memory)
+    decision = decide(web, seen(10, now=now, cpu=reading_at(now, 30)), memory)
     assert decisive(decision) == "no_history"
 
 
@@ -172,7 +167,7 @@ def test_memory_of_needs_stays_small() -> None:
         now = NOON + timedelta(seconds=30 * tick)
         value = (60.0, 90.0)[tick // 3 % 2]
         pool = PoolState(10, 10, "SCALING")
-        observation = Observation(now, pool, metrics={"cpu": _window(value, now)})
+        observation = Observation(now, pool, metrics={"cpu": reading_at(now, value)})
         memory = decide(web, observation, memory).verdict.memory
     assert len(memory.needs) <= 6
     assert len(memory.counts) == 1
