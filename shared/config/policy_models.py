@@ -184,7 +184,10 @@ class TargetTracking(MetricPolicy):
         description="The metric is a total of the whole pool (a queue, requests per second);"
         " `target` is the share that one instance should carry.",
     )
-    demand: Demand | None = Field(None)
+    demand: Demand | None = Field(
+        None,
+        description="Size for a percentile of recent demand; left out, the newest value counts.",
+    )
 
 
 class OutStep(Section):
@@ -229,8 +232,12 @@ class Step(MetricPolicy):
     """Add or remove instances when a metric stays beyond a threshold."""
 
     type: Literal["step"] = Field(description="Act when a threshold was passed long enough.")
-    scale_out: OutLadder | None = Field(None)
-    scale_in: InLadder | None = Field(None)
+    scale_out: OutLadder | None = Field(
+        None, description="When and by how much to grow; left out, this policy never grows."
+    )
+    scale_in: InLadder | None = Field(
+        None, description="When and by how much to shrink; left out, this policy never shrinks."
+    )
 
     @model_validator(mode="after")
     def _ladders_make_sense(self) -> Self:
