@@ -10,7 +10,7 @@ from decimal import Decimal
 
 UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 PRECEDENCE = {"||": 1, "&&": 2, "+": 4, "-": 4, "*": 5, "/": 5, "%": 5}
-_COMPARISON = 3  # binds tighter than && and ||, looser than arithmetic
+COMPARISON = 3  # binds tighter than && and ||, looser than arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,8 @@ def _print(node: Expression, outer: int) -> str:
         case Predicate(operand=operand, operator=operator, bounds=bounds):
             numbers = ", ".join(_number(bound) for bound in bounds)
             right = f"({numbers})" if operator.endswith("in") else numbers
-            text = f"{_print(operand, _COMPARISON + 1)} {operator} {right}"
-            return f"({text})" if outer > _COMPARISON else text
+            text = f"{_print(operand, COMPARISON + 1)} {operator} {right}"
+            return f"({text})" if outer > COMPARISON else text
         case Binary(operator=operator, left=left, right=right):
             level = PRECEDENCE[operator]
             text = f"{_print(left, level)} {operator} {_print(right, level + 1)}"

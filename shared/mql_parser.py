@@ -19,6 +19,7 @@ import re
 from difflib import get_close_matches
 
 from shared.mql_ast import (
+    COMPARISON,
     PRECEDENCE,
     Binary,
     Expression,
@@ -53,7 +54,7 @@ class Parser:
             if token.kind == "operator" and PRECEDENCE.get(token.text, 0) > level:
                 self._cursor.grow(self._cursor.take())
                 left = Binary(token.text, left, self.expression(PRECEDENCE[token.text]))
-            elif level < 3 and (token.text in _COMPARISONS or token.text in ("in", "not")):
+            elif level < COMPARISON and (token.text in _COMPARISONS or token.text in ("in", "not")):
                 left = self._predicate(left)
             else:
                 return left

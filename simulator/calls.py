@@ -1,11 +1,12 @@
 """One call of an OCI operation, and what its parameters must be."""
 
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from simulator.errors import ApiError, missing, not_found, unreadable
+from simulator.errors import ApiError, missing, not_found, too_many_requests, unreadable
 from simulator.pools import Pool
 from simulator.replies import Reply
 from simulator.signatures import Principal
@@ -55,6 +56,17 @@ class Call:
         if not isinstance(value, dict):
             raise unreadable("The request body must be a JSON object.")
         return value
+
+    def spend(self, purse: str, per_second: int | None) -> None:
+        """Count the call against a rate of its tenancy in wall time; too many answer 429."""
+        if per_second is None:
+            return
+        recent = self.world.spent.setdefault((self.principal.tenancy, purse), deque())
+        while recent and self.wall - recent[0] >= timedelta(seconds=1):
+            recent.popleft()
+        if len(recent) >= per_second:
+            raise too_many_requests()
+        recent.append(self.wall)
 
     def pool(self) -> Pool:
         """Return the pool that the path names; an unknown one, or one elsewhere, answers 404."""

@@ -34,7 +34,7 @@ class _ServeOptions(TypedDict):
     public_key: Path | None
     tenancy: str
     user: str
-    metrics_rate: int
+    metrics_rate: int | None
     seed: int
     as_json: bool
 
@@ -53,12 +53,7 @@ def simulator() -> None:
 @click.option("--public-key", type=click.Path(path_type=Path), help="PEM that may sign requests.")
 @click.option("--tenancy", default=TENANCY, help="Tenancy OCID of that key.")
 @click.option("--user", default=USER, help="User OCID of that key.")
-@click.option(
-    "--metrics-rate",
-    type=click.IntRange(min=0),
-    default=10,
-    help="SummarizeMetricsData per second; 0: no limit.",
-)
+@click.option("--metrics-rate", type=click.IntRange(min=0), help="Queries a second; 0: no limit.")
 @click.option("--seed", type=int, default=0, help="Of every scatter and every bad luck.")
 @click.option("--json", "--print-url", "as_json", is_flag=True, help="As it does anyway.")
 def serve(**options: Unpack[_ServeOptions]) -> None:
@@ -104,8 +99,9 @@ def _world(options: _ServeOptions) -> World:
             world.play(_read_scenario(options["scenario"]))
         except (ApiError, ValueError) as error:
             raise _Failure(f"{options['scenario']}: {error}") from None
-    rate = options["metrics_rate"] or None
-    world.faults = world.faults.model_copy(update={"metrics_per_second": rate})
+    rate = options["metrics_rate"]
+    if rate is not None:
+        world.faults = world.faults.model_copy(update={"metrics_per_second": rate or None})
     if options["public_key"] is not None:
         try:
             world.register_key(options["tenancy"], options["user"], _read(options["public_key"]))

@@ -16,6 +16,7 @@ from simulator.replies import Reply
 from simulator.streams import Points, Stream
 
 MAX_STREAMS = 50
+MAX_PER_SECOND = 50
 OLDEST, NEWEST = timedelta(hours=2), timedelta(minutes=10)
 _MOST_REPEATS = 1000
 
@@ -46,7 +47,8 @@ class _Details(_Model):
 
 
 def post_metric_data(call: Call) -> Reply:
-    """PostMetricData: keep what is acceptable and report the rest."""
+    """PostMetricData: keep what is acceptable and report the rest; 50 requests a second."""
+    call.spend("ingestion", MAX_PER_SECOND)
     try:
         details = _Details.model_validate(call.json())
     except ValidationError as error:

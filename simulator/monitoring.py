@@ -5,14 +5,13 @@ Oracle, "Monitoring Overview" and the API page of SummarizeMetricsData.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from shared.mql import MqlError, Query, Selection, parse, seconds
 from simulator.calls import Call
 from simulator.catalogue import Arrivals
-from simulator.errors import invalid, missing, not_found, too_many_requests
+from simulator.errors import invalid, missing, not_found
 from simulator.evaluation import Evaluator, Series
 from simulator.replies import Reply, timestamp
 from simulator.selection import Grid
@@ -31,7 +30,7 @@ RETENTION = timedelta(days=90)
 
 def summarize_metrics_data(call: Call) -> Reply:
     """SummarizeMetricsData: aggregated points of every stream that a query selects."""
-    _spend(call)
+    call.spend("metrics", call.world.faults.metrics_per_second)
     compartments = _compartments(call)
     details = call.json()
     namespace = _text(details, "namespace")
@@ -57,19 +56,6 @@ def summarize_metrics_data(call: Call) -> Reply:
     _check_limits(answer)
     resolution = _duration(grid.resolution)
     return Reply([_metric(series, query, namespace, resolution) for series in answer])
-
-
-def _spend(call: Call) -> None:
-    """Count a request against the tenancy's rate: 10 a second, whoever sends them."""
-    limit = call.world.faults.metrics_per_second
-    if limit is None:
-        return
-    recent = call.world.metric_calls.setdefault(call.principal.tenancy, deque())
-    while recent and call.wall - recent[0] >= timedelta(seconds=1):
-        recent.popleft()
-    if len(recent) >= limit:
-        raise too_many_requests()
-    recent.append(call.wall)
 
 
 def _compartments(call: Call) -> frozenset[str]:

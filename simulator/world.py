@@ -60,7 +60,7 @@ class World:
     autoscaling: list[Autoscaling] = field(default_factory=list)
     compartments: set[str] = field(default_factory=set)
     retry_tokens: dict[tuple[str, str], tuple[datetime, str, Reply]] = field(default_factory=dict)
-    metric_calls: dict[str, deque[datetime]] = field(default_factory=dict)
+    spent: dict[tuple[str, str], deque[datetime]] = field(default_factory=dict)
     _faults: Faults = field(default_factory=Faults)
     _hits: list[int] = field(default_factory=list)
 
@@ -82,17 +82,23 @@ class World:
             return self.now()
 
     def play(self, scenario: Scenario) -> None:
-        """Add everything that a scenario holds."""
-        self.compartments.update(scenario.compartments)
-        for key in scenario.keys:
-            self.register_key(key.tenancy, key.user, key.public_key)
-        for pool in scenario.pools:
-            self.add_pool(pool)
-        for stream in scenario.streams:
-            self.add_stream(stream)
-        for configuration in scenario.autoscaling:
-            self.add_autoscaling(configuration)
-        self.faults = scenario.faults
+        """Add everything that a scenario holds.
+
+        Raises:
+            ValueError: a name that is taken, a key or a recording that cannot be read.
+            ApiError: 404 for a pool that is named but not there.
+        """
+        with self.lock:
+            self.compartments.update(scenario.compartments)
+            for key in scenario.keys:
+                self.register_key(key.tenancy, key.user, key.public_key)
+            for pool in scenario.pools:
+                self.add_pool(pool)
+            for stream in scenario.streams:
+                self.add_stream(stream)
+            for configuration in scenario.autoscaling:
+                self.add_autoscaling(configuration)
+            self.faults = scenario.faults
 
     def register_key(self, tenancy: str, user: str, public_key: str) -> Principal:
         """Accept requests signed with this key; text that is no RSA key raises ValueError."""
