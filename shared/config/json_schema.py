@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from annotated_types import Ge, Gt
-
 from shared.config.keys import NOT_DEFAULTABLE, all_sections
 from shared.config.models import Config
 from shared.config.policy_models import Section
@@ -50,9 +48,9 @@ def _improve(section: type[Section], described: dict[str, Any]) -> None:
         if bounds and part.get("type") not in ("integer", "number"):
             part["description"] = f"{part['description']} ({bounds})"
         for marker in field.metadata:
-            if part.get("type") == "number" and isinstance(marker, Gt):
+            if part.get("type") == "number" and hasattr(marker, "gt"):
                 part["exclusiveMinimum"] = marker.gt
-            if part.get("type") == "number" and isinstance(marker, Ge):
+            if part.get("type") == "number" and hasattr(marker, "ge"):
                 part["minimum"] = marker.ge
 
 

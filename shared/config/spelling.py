@@ -5,7 +5,6 @@ from fractions import Fraction
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -25,7 +24,7 @@ _TITLES = {
     "InLadder": "scale_in of a step policy",
     "InStep": "one step of scale_in",
 }
-_BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def default_of(field: FieldInfo) -> Any:
@@ -59,10 +58,10 @@ def range_of(field: FieldInfo) -> str:
     for marker in field.metadata:
         if isinstance(marker, Within):
             words.append(str(marker))
-        elif type(marker) in _BOUNDS:
-            attribute, word = _BOUNDS[type(marker)]
-            bound = getattr(marker, attribute)
-            words.append(f"{word} {format_percent(Fraction(bound)) if share else bound}")
+        for attribute, word in _BOUNDS.items():
+            bound = getattr(marker, attribute, None)
+            if bound is not None:
+                words.append(f"{word} {format_percent(Fraction(bound)) if share else bound}")
     return " and ".join(words)
 
 
