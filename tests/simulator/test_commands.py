@@ -47,9 +47,8 @@ def test_it_serves_a_scenario_to_the_sdk_and_ends_cleanly(key: ApiKey, tmp_path:
     curve = {"kind": "csv", "path": "demand.csv"}
     scenario.write_text(json.dumps({"pools": [{"name": "web", "size": 3, "demand": curve}]}))
     options = ("--scenario", str(scenario), "--public-key", str(key.public_key))
-    options += ("--metrics-rate", "0")
     clock = ("--clock-scale", "0", "--start", "2026-01-15T12:00:00Z")
-    with serving(*options, *clock, "--print-url") as (url, process):
+    with serving(*options, *clock, "--metrics-rate", "0", "--print-url") as (url, process):
         config = oci.config.from_file(str(key.config_file))
         client = oci.core.ComputeManagementClient(config, service_endpoint=url)
         assert client.list_instance_pools(COMPARTMENT).data[0].current_size == 3
