@@ -43,13 +43,18 @@ class PoolReport:
 
 
 class Reporter:
-    """Writes records into the outbox. Timestamps are simulated time."""
+    """Writes records into the outbox. Timestamps are simulated time.
+
+    Facts are written at once. What is only due every minute waits for `flush`, so that a tick of
+    many pools costs one transaction.
+    """
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._lock = threading.Lock()
         self._minutes: dict[str, datetime] = {}
         self._codes: dict[str, str] = {}
+        self._waiting: list[Entry] = []
 
     def tick(self, report: PoolReport, now: datetime) -> None:
         """Write the row of the minute, or one because the reason to hold changed."""
@@ -61,12 +66,19 @@ class Reporter:
             due = self._minutes.get(pool_id) != minute
             changed = self._codes.get(pool_id) != code
             self._minutes[pool_id], self._codes[pool_id] = minute, code
+        if not due and not changed:
+            return
         entries = self._samples(report, now) if due else []
-        if due or changed:
-            detail = decision_to_json(report.decision) if changed else _brief(report.decision)
-            text = verdict.reasons[-1].text if verdict.reasons else None
-            row = _row(report, now, None, text, detail)
-            entries.append(_entry(row, Worth.ROUTINE, now))
+        detail = decision_to_json(report.decision) if changed else _brief(report.decision)
+        text = verdict.reasons[-1].text if verdict.reasons else None
+        entries.append(_entry(_row(report, now, None, text, detail), Worth.ROUTINE, now))
+        with self._lock:
+            self._waiting += entries
+
+    def flush(self) -> None:
+        """Put what has gathered into the outbox; call it once a tick."""
+        with self._lock:
+            entries, self._waiting = self._waiting, []
         self._outbox.put(entries)
 
     def outcome(self, report: PoolReport, outcome: Outcome, now: datetime) -> None:

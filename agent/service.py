@@ -203,6 +203,7 @@ class Agent:
 
     def close(self) -> None:
         """Save and let go. The agent can be built again on the same directory."""
+        self.reporter.flush()
         self.state.save()
         self.workers.close()
         self.outbox.close()

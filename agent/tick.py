@@ -49,6 +49,7 @@ class Ticker:
             if not started:
                 log.warning("%s is still busy with an earlier tick", site.compartment_id)
         complete = self._workers.wait(patience)
+        self._parts.reporter.flush()
         self._parts.state.save()
         return complete
 

@@ -28,7 +28,9 @@ def refusal(status: int, code: str, message: str = "refused", **more: Any) -> Ca
 
 def timeout() -> CallError:
     """A call whose outcome nobody knows."""
-    cause = Cause("UpdateInstancePool", "no answer within 10 s", code="Timeout", certainty="unknown")
+    cause = Cause(
+        "UpdateInstancePool", "no answer within 10 s", code="Timeout", certainty="unknown"
+    )
     return CallError(cause)
 
 

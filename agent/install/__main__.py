@@ -19,8 +19,8 @@ from agent.install.release import Release, from_file, from_running
 from agent.install.steps import InstallError, MakeDirectory, Step
 
 
-def main(words: list[str]) -> int:
-    """Make the environment and hand over; return an exit status when that was not possible."""
+def main(words: list[str]) -> None:
+    """Make the environment and hand over to it; with --dry-run only tell."""
     parser = argparse.ArgumentParser(prog="python -m agent.install", add_help=False)
     parser.add_argument("--from", dest="source", type=Path)
     parser.add_argument("--wheels", type=Path)
@@ -38,11 +38,11 @@ def main(words: list[str]) -> int:
             for step in steps:
                 print(step)  # noqa: T201 # the dry run's output
             print("then the rest of `poolkeeper agent install`")  # noqa: T201 # the same
-            return 0
+            return
         execute(steps, lambda step: print(step, file=sys.stderr))  # noqa: T201 # progress
     except InstallError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # the one sentence
-        return 2
+        sys.exit(2)
     if source is not None and known.source is None:
         words = ["--from", str(source), *words]
     _hand_over(layout.environments / release.name, words)
@@ -77,4 +77,4 @@ def _own_wheel() -> Path | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

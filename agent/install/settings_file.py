@@ -79,7 +79,7 @@ def _check(name: str, value: str) -> None:
         raise InstallError(f"{name} is a secret: give it with --key-file, not as a setting")
     if any(character in value for character in "\n\r\0\"'\\"):
         raise InstallError(f"{name} must not hold quotes, backslashes or line breaks")
-    if name == "POOLKEEPER_CENTRAL_URL":
+    if name == "POOLKEEPER_CENTRAL_URL" and value:
         try:
             check_central_url(value)
         except SettingsError as error:

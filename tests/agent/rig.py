@@ -101,7 +101,9 @@ class Rig:
             clock=ClockSpec(scale=1000),
         )
 
-    def surroundings(self, on_decision: OnDecision = lambda plan, decision, outcome: None) -> Surroundings:
+    def surroundings(
+        self, on_decision: OnDecision = lambda plan, decision, outcome: None
+    ) -> Surroundings:
         clock = WorldClock(self.world)
         return Surroundings(
             clock=clock,

@@ -4,7 +4,12 @@ from collections import Counter
 
 from tests.agent.rig import COMPARTMENT, REGION, Rig, config_yaml, pool_yaml
 
-READS = ("ListInstancePools", "SummarizeMetricsData", "ListInstancePoolInstances", "ListWorkRequests")
+READS = (
+    "ListInstancePools",
+    "SummarizeMetricsData",
+    "ListInstancePoolInstances",
+    "ListWorkRequests",
+)
 
 
 def reads_of_a_tick(rig: Rig, tick: object) -> Counter[str]:
@@ -57,7 +62,9 @@ def test_three_compartments_in_two_regions_cost_the_sum(rig: Rig) -> None:
     for number, (region, compartment) in enumerate(sites):
         for part in range(3):
             name = f"p{number}{part}"
-            found = rig.add_pool(name, size=2, demand=100, region=region, compartment_id=compartment)
+            found = rig.add_pool(
+                name, size=2, demand=100, region=region, compartment_id=compartment
+            )
             pools.append(
                 pool_yaml(
                     name, instance_pool_id=found.id, region=region, compartment_id=compartment
