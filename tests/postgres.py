@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one cluster, and for each test its own copy of a migrated database."""
+"""A real PostgreSQL for tests: one cluster, and for each test its own migrated database."""
 
 import contextlib
 import itertools

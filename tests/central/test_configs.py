@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
-
 from central_server import YAML, RunningCentral
 from heartbeats import CONFIG, WEB, analytics, beat
+from sqlalchemy import event
+
 from shared.config.hashing import config_hash
 
 BATCH = WEB.replace("web", "batch")
@@ -143,7 +143,7 @@ def test_bad_yaml_is_refused_with_every_place(store: RunningCentral) -> None:
         "SELECT action, status, error_message FROM audit_logs WHERE category = 'CONFIG'"
     )
     assert (row["action"], row["status"]) == ("CONFIG_PUSHED", "FAILURE")
-    assert "line 6" in answer.json()["error"]
+    assert "line 3, column 5: pools[0].region: is missing" in answer.json()["error"]
 
 
 NOT_TEXT = {"not UTF-8": b"version: 1\npools: []\n# \xff", "a NUL": b"version: 1\0", "nothing": b""}

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-
 from central_server import RunningCentral, eventually
 from heartbeats import CONFIG, NOON, WEB, analytics, beat, lifecycle, metric
+
 from shared.config.hashing import config_hash
 from shared.wire import HeartbeatAnswer
 

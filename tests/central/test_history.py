@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from central_server import RunningCentral
 from heartbeats import CONFIG, NOON, WEB, analytics, beat
 

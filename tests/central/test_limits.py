@@ -5,7 +5,6 @@ import socket
 from typing import Any
 
 import pytest
-
 from central_server import YAML, RunningCentral
 from heartbeats import CONFIG, beat, metric
 

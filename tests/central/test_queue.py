@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from heartbeats import beat, metric
 
 from central.ingest.model import Submission
 from central.ingest.queue import IngestQueue, QueueFullError
 from central.ingest.records import read_heartbeat
-from heartbeats import beat, metric
 from shared.wire import Heartbeat
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import postgres
 import psycopg2
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,7 +13,6 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-import postgres
 from central import tables_history, tables_people, tables_support
 from central.database import check_server, open_engine
 from central.errors import StartError
