@@ -403,19 +403,34 @@ POLICIES = {
         "give either `metric` or `query`, not both and not neither",
     ),
     "a statistic beside a query": Bad(
-        policy("»name: a, type: target_tracking, target: 1, statistic: max, query: 'M[1m].mean()'"),
-        _OF_POOL,
-        "`statistic` goes with `metric`; a query names its own",
+        policy("name: a, type: target_tracking, target: 1, statistic: »max, query: 'M[1m].mean()'"),
+        f"{_OF_POOL}.statistic",
+        "goes with `metric`; a query names its own",
     ),
     "an interval beside another one of the query": Bad(
-        policy("»name: a, type: target_tracking, target: 1, interval: 5m, query: 'M[1m].mean()'"),
-        _OF_POOL,
-        "interval: the query's own is 1m; leave this out",
+        policy("name: a, type: target_tracking, target: 1, interval: »5m, query: 'M[1m].mean()'"),
+        f"{_OF_POOL}.interval",
+        "the query's own is 1m; leave this out",
     ),
     "an unknown statistic": Bad(
         policy("name: a, type: target_tracking, target: 1, metric: M, statistic: »p100"),
         f"{_OF_POOL}.statistic",
         "must be mean, max, min or a percentile from p1 to p99",
+    ),
+    "a query that is not MQL": Bad(
+        policy("name: a, type: target_tracking, target: 1, query: »'M[1m]'"),
+        f"{_OF_POOL}.query",
+        "MQL column 6: expected a statistic such as .mean(), found the end",
+    ),
+    "a query that compares": Bad(
+        policy("name: a, type: target_tracking, target: 1, query: »'M[1m].mean() > 5'"),
+        f"{_OF_POOL}.query",
+        "a comparison answers only 0 and 1; leave it out, the policy compares for itself",
+    ),
+    "an empty query": Bad(
+        policy("name: a, type: target_tracking, target: 1, query: »''"),
+        f"{_OF_POOL}.query",
+        "must have at least 3 character(s)",
     ),
     "a target of zero": Bad(
         policy("name: a, type: target_tracking, metric: M, target: »0"),
@@ -478,11 +493,11 @@ POLICIES = {
     ),
     "two rungs at one height": Bad(
         policy(
-            "»name: a, type: step, metric: M, scale_in: {for: 1m,"
-            " steps: [{below: 1, remove: 1}, {below: 1, remove: 2}]}"
+            "name: a, type: step, metric: M, scale_in: {for: 1m,"
+            " steps: [{below: 1, remove: 1}, »{below: 1, remove: 2}]}"
         ),
-        _OF_POOL,
-        "two steps of one ladder have the same threshold",
+        f"{_OF_POOL}.scale_in.steps[1]",
+        "another step has the same threshold",
     ),
     "ladders that overlap": Bad(
         policy(
@@ -497,10 +512,10 @@ POLICIES = {
         pool(
             "policies:",
             "  - {name: a, type: target_tracking, metric: M, target: 1}",
-            "  - {name: a, type: target_tracking, metric: N, target: 1}",
-        ).replace("name: web", "»name: web"),
-        "pools[0]",
-        "two policies are named 'a'",
+            "  - {name: »a, type: target_tracking, metric: N, target: 1}",
+        ),
+        "pools[0].policies[1].name",
+        "another policy is named 'a'",
     ),
 }
 
@@ -531,13 +546,13 @@ TOGETHER = {
         "0 is outside the limits of pool 'web' (1 to 10)",
     ),
     "a window of no length": Bad(
-        schedule("»name: a, start: 08:00, end: 08:00, target_instances: 2"),
-        "schedules[0]",
+        schedule("name: a, start: 08:00, end: »08:00, target_instances: 2"),
+        "schedules[0].end",
         "start and end are equal: for a whole day write 00:00 to 24:00",
     ),
     "a start at 24:00": Bad(
-        schedule("»name: a, start: 24:00, end: 08:00, target_instances: 2"),
-        "schedules[0]",
+        schedule("name: a, start: »24:00, end: 08:00, target_instances: 2"),
+        "schedules[0].start",
         "start cannot be 24:00: write 00:00 of the next day",
     ),
     "a whole number as time of day": Bad(
@@ -571,8 +586,8 @@ TOGETHER = {
         "must be a date such as 2026-12-25, between the years 2000 and 2199",
     ),
     "from after until": Bad(
-        schedule("»" + SCHEDULE + ", from: 2026-02-02, until: 2026-02-01"),
-        "schedules[0]",
+        schedule(SCHEDULE + ", from: »2026-02-02, until: 2026-02-01"),
+        "schedules[0].from",
         "from (2026-02-02) is after until (2026-02-01)",
     ),
     "an override for an unknown pool": Bad(

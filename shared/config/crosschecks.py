@@ -1,12 +1,13 @@
 """What must hold between sections: unique names, known pools, targets inside limits."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from shared.config.explain import suggestion
-from shared.config.models import AtLeast, Override, Pool, Schedule
+from shared.config.models import MAX_POOL_SIZE, AtLeast, Override, Pool, Schedule
 from shared.config.nodes import Node
 from shared.config.places import Places
-from shared.config.problems import Location, Problem, shown_key
+from shared.config.problems import MAX_PROBLEMS, Location, Problem, shown_key
 
 Numbered = dict[int, Pool]  # the pools that are sound, by their position in the file
 
@@ -28,14 +29,15 @@ def cross_problems(
         names: the names of all pools, also of those that are not sound.
     """
     by_name = {pool.name: pool for pool in reversed(pools.values())}
-    return [
-        *_twice("pools", "name", "pool", places),
-        *_twice("schedules", "name", "schedule", places),
-        *_twice("overrides", "pool", "override of", places),
-        *_missing_metrics_targets(pools, places),
-        *_schedule_targets(schedules, by_name, places, names),
-        *_override_targets(overrides, by_name, places, names),
-    ]
+    found = chain(
+        _twice("pools", "name", "pool", places),
+        _twice("schedules", "name", "schedule", places),
+        _twice("overrides", "pool", "override of", places),
+        _missing_metrics_targets(pools, places),
+        _schedule_targets(schedules, by_name, places, names),
+        _override_targets(overrides, by_name, places, names),
+    )
+    return list(islice(found, MAX_PROBLEMS + 1))
 
 
 def _twice(section: str, key: str, what: str, places: Places) -> Iterator[Problem]:
@@ -65,8 +67,11 @@ def _missing_metrics_targets(pools: Numbered, places: Places) -> Iterator[Proble
 def _schedule_targets(
     schedules: dict[int, Schedule], pools: dict[str, Pool], places: Places, names: frozenset[str]
 ) -> Iterator[Problem]:
+    floor = max((pool.limits.min for pool in pools.values()), default=0)
+    ceiling = min((pool.limits.max for pool in pools.values()), default=MAX_POOL_SIZE)
     for index, schedule in schedules.items():
-        concerned = list(names) if schedule.pools is None else schedule.pools
+        fits_all = floor <= schedule.target_instances <= ceiling  # the quick answer for most
+        concerned = () if fits_all else schedule.pools or pools
         for position, name in enumerate(schedule.pools or ()):
             yield from _known(name, ("schedules", index, "pools", position), places, names)
         for name in sorted(set(concerned)):

@@ -9,19 +9,20 @@ from pydantic import ValidationError
 
 from shared.config.keys import legal_keys
 from shared.config.places import Places
-from shared.config.policy_models import policy_types
+from shared.config.policy_models import InconsistentError, policy_types
 from shared.config.problems import MAX_PROBLEMS, Location, Problem
 from shared.config.scalars import looks_like_a_number
 from shared.config.units import format_percent
 
 Finding = Mapping[str, Any]
 
+_MANY_WORDS = 200  # comparing takes some microseconds a word, for each of a hundred problems
 _YAML_1_1_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 
 def suggestion(word: str, known: Collection[str]) -> str:
-    """`; did you mean 'limits'?`, or nothing when no known word is near."""
-    if len(word) > 64:
+    """`; did you mean 'limits'?`, or nothing when no known word is near or there are too many."""
+    if len(word) > 64 or len(known) > _MANY_WORDS:
         return ""
     beginning = [name for name in known if len(word) > 2 and name.startswith(word)]
     near = beginning or get_close_matches(word, known, n=1, cutoff=0.6)
@@ -82,6 +83,9 @@ def _problem(finding: Finding, raw: Location, location: Location, places: Places
         word = str(finding["input"].get("type", ""))
         near, known = suggestion(word, policy_types()), " or ".join(policy_types())
         return places.problem((*location, "type"), f"must be {known}{near}")
+    cause = finding.get("ctx", {}).get("error")
+    if isinstance(cause, InconsistentError):
+        return places.problem((*location, *cause.at), str(cause))
     return places.problem(location, _sentence(finding, location, places.node(location).value))
 
 
@@ -92,8 +96,8 @@ def _sentence(finding: Finding, location: Location, value: object) -> str:
     elif kind == "literal_error":
         said = _one_of(context["expected"], value, location)
     else:
-        bound = kind.startswith(("greater", "less"))
-        if bound and isinstance(value, str) and value.endswith("%"):
+        a_bound = kind.startswith(("greater", "less"))
+        if a_bound and isinstance(value, str) and value.endswith("%"):
             context = {key: format_percent(Fraction(bound)) for key, bound in context.items()}
         said = _SENTENCES.get(kind, "has a value that cannot be used here").format(**context)
     if value is None:

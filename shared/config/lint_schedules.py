@@ -16,7 +16,7 @@ from shared.engine.windows import Interval, occurrences, starts_on, window_of
 _DAY = timedelta(days=1)
 _YEAR = 366
 _SOME_YEAR = date(2026, 1, 1)  # the rules of daylight saving are alike from year to year
-_PAIRS = 10_000  # beyond so many contradictions to look at, the first ones tell enough
+_PAIRS = 2_000  # beyond so many contradictions to look at, the first ones tell enough
 
 Numbered = tuple[int, Schedule]
 

@@ -134,9 +134,11 @@ class Pool(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         names = [policy.name for policy in self.policies]
-        for name in names:
-            if names.count(name) > 1:
-                raise InconsistentError(f"two policies are named {name!r}")
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                raise InconsistentError(
+                    f"another policy is named {name!r}", "policies", position, "name"
+                )
         if self.stale_after <= self.metric_lag:
             raise InconsistentError("stale_after must be longer than metric_lag")
         return self
@@ -174,7 +176,7 @@ class Schedule(Section):
     except_: list[CalendarDate] = Field(
         default_factory=list,
         alias="except",
-        max_length=5000,
+        max_length=1000,
         description="Start dates that are left out, such as holidays.",
     )
     from_: CalendarDate | None = Field(
@@ -186,11 +188,13 @@ class Schedule(Section):
     @model_validator(mode="after")
     def _is_a_window(self) -> Self:
         if self.start == self.end:
-            raise InconsistentError("start and end are equal: for a whole day write 00:00 to 24:00")
+            raise InconsistentError(
+                "start and end are equal: for a whole day write 00:00 to 24:00", "end"
+            )
         if self.start == 24 * 60:
-            raise InconsistentError("start cannot be 24:00: write 00:00 of the next day")
+            raise InconsistentError("start cannot be 24:00: write 00:00 of the next day", "start")
         if self.from_ and self.until and self.from_ > self.until:
-            raise InconsistentError(f"from ({self.from_}) is after until ({self.until})")
+            raise InconsistentError(f"from ({self.from_}) is after until ({self.until})", "from")
         return self
 
     @property

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared import mql
 from shared.config.fields import CompartmentOcid, Matches, Name, UpToADay, Within
@@ -16,7 +16,15 @@ PERCENT_METRICS = frozenset({"CpuUtilization", "MemoryUtilization"})
 
 
 class InconsistentError(ValueError):
-    """Values that are each legal but do not fit together; raised by a section about its keys."""
+    """Values that are each legal but do not fit together; raised by a section about its keys.
+
+    Attributes:
+        at: where below the section to point, when one key is the one to mend.
+    """
+
+    def __init__(self, message: str, *at: str | int) -> None:
+        self.at = at
+        super().__init__(message)
 
 
 class Section(BaseModel):
@@ -32,6 +40,21 @@ _query_problem = lru_cache(maxsize=1024)(mql.check_policy_query)
 @lru_cache(maxsize=1024)
 def _query_interval(query: str) -> int:
     return mql.parse(query).interval
+
+
+def _usable_query(query: str) -> str:
+    problem = _query_problem(query)
+    if problem is not None:
+        raise ValueError(problem)
+    return query
+
+
+PolicyQuery = Annotated[
+    str,
+    Noun("MQL"),
+    Field(min_length=3, max_length=4096),
+    AfterValidator(_usable_query),
+]
 
 
 MetricName = Annotated[
@@ -106,10 +129,8 @@ class MetricPolicy(Section):
         None,
         description="The metric's name, read once per instance. Give this or `query`.",
     )
-    query: str | None = Field(
+    query: PolicyQuery | None = Field(
         None,
-        min_length=3,
-        max_length=4096,
         description="Any query of Oracle's Monitoring Query Language, sent as it is. It must give"
         " one stream, or streams with the dimension instancePoolId; comparisons are not allowed.",
         examples=['QueueDepth[1m]{queue = "orders"}.max()'],
@@ -159,14 +180,11 @@ class MetricPolicy(Section):
             raise InconsistentError("give either `metric` or `query`, not both and not neither")
         if self.query is None:
             return self
-        problem = _query_problem(self.query)
-        if problem is not None:
-            raise InconsistentError(f"query: {problem}")
         if self.statistic is not None:
-            raise InconsistentError("`statistic` goes with `metric`; a query names its own")
+            raise InconsistentError("goes with `metric`; a query names its own", "statistic")
         if "interval" in self.model_fields_set and self.interval != self.effective_interval:
             own = format_duration(self.effective_interval)
-            raise InconsistentError(f"interval: the query's own is {own}; leave this out")
+            raise InconsistentError(f"the query's own is {own}; leave this out", "interval")
         return self
 
 
@@ -208,6 +226,12 @@ class InStep(Section):
     )
 
 
+def _refuse_twins(thresholds: list[Fraction]) -> None:
+    for position, threshold in enumerate(thresholds):
+        if threshold in thresholds[:position]:
+            raise InconsistentError("another step has the same threshold", "steps", position)
+
+
 class OutLadder(Section):
     """When and by how much a step policy grows the pool; the highest `above` that held counts."""
 
@@ -218,6 +242,11 @@ class OutLadder(Section):
         min_length=1, max_length=20, description="The rungs, in any order."
     )
 
+    @model_validator(mode="after")
+    def _no_step_twice(self) -> Self:
+        _refuse_twins([step.above for step in self.steps])
+        return self
+
 
 class InLadder(Section):
     """When and by how much a step policy shrinks the pool; the lowest `below` that held counts."""
@@ -226,6 +255,11 @@ class InLadder(Section):
         alias="for", description="How long every metric window must have been beyond the step."
     )
     steps: list[InStep] = Field(min_length=1, max_length=20, description="The rungs, in any order.")
+
+    @model_validator(mode="after")
+    def _no_step_twice(self) -> Self:
+        _refuse_twins([step.below for step in self.steps])
+        return self
 
 
 class Step(MetricPolicy):
@@ -245,8 +279,6 @@ class Step(MetricPolicy):
             raise InconsistentError("give `scale_out`, `scale_in` or both")
         above = [step.above for step in self.scale_out.steps] if self.scale_out else []
         below = [step.below for step in self.scale_in.steps] if self.scale_in else []
-        if len(set(above)) != len(above) or len(set(below)) != len(below):
-            raise InconsistentError("two steps of one ladder have the same threshold")
         if above and below and max(below) > min(above):
             raise InconsistentError(
                 f"scale_in below {float(max(below)):g} overlaps"

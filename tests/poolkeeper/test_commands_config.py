@@ -1,13 +1,14 @@
 """`poolkeeper config check` and `config schema`, as an operator and as a script see them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from config_texts import HEAD, pool
 
-from poolkeeper.commands_config import config
+from poolkeeper.commands_config import config, examine
 from shared.config.hashing import config_hash
 from shared.config.json_schema import json_schema
 
@@ -43,9 +44,10 @@ def test_a_sound_file_is_called_fine_with_what_it_holds(files: dict[str, str]) -
     )
 
 
-def test_the_example_is_fine_even_when_strict() -> None:
-    result = run("check", "--strict", str(EXAMPLE))
-    assert (result.exit_code, "fine" in result.stdout) == (0, True)
+def test_the_example_has_neither_problems_nor_warnings() -> None:
+    finding = examine("example", EXAMPLE.read_bytes(), datetime(2026, 6, 1, tzinfo=UTC))
+    assert (finding.problems, finding.warnings) == ((), ())
+    assert finding.summary == "2 pools, 2 schedules, 1 override"
 
 
 def test_every_problem_is_printed_with_its_place_and_the_exit_code_is_1(
