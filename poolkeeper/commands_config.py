@@ -48,12 +48,7 @@ class Finding:
         }
 
 
-@click.group("config")
-def config() -> None:
-    """Check, describe and manage configuration files."""
-
-
-@config.command("check")
+@click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
@@ -80,7 +75,7 @@ def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
     sys.exit(2 if unreadable else int(refused))
 
 
-@config.command("schema")
+@click.command("schema")
 def schema() -> None:
     """Print the JSON Schema of the file, for editors (yaml-language-server) and other tools."""
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 from config_texts import HEAD, pool
 
-from poolkeeper.commands_config import config, examine
+from poolkeeper.commands_config import examine
+from poolkeeper.config_group import config
 from shared.config.hashing import config_hash
 from shared.config.json_schema import json_schema
 

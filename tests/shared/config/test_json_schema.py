@@ -44,8 +44,8 @@ GOOD = {
 BEYOND_A_SCHEMA = re.compile(
     "outside the limits|is above|is after|is already|a second|no pool is named|time zone|"
     "between|must be at most 24h|equal|24:00|either|goes with|own is|overlaps|same threshold|"
-    "another policy|MQL|a comparison|longer than|scale_out`, `scale_in|at most 10000%|a date such|an instant|"
-    "must be below|finite|too large|not allowed|a key must be text|0% and|such as 30s"
+    "another policy|MQL|a comparison|longer than|scale_out`, `scale_in|at most 10000%|a date such|"
+    "an instant|must be below|finite|too large|not allowed|a key must be text|0% and|such as 30s"
 )
 
 
