@@ -99,10 +99,8 @@ def _known_zone(name: str) -> str:
 
 
 _INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?\s?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
-
-
 _YEARS = range(2000, 2200)  # a week before or after any of them is still a date
 
 
@@ -110,7 +108,7 @@ def _utc_instant(value: object) -> datetime:
     moment = value if isinstance(value, datetime) else None
     try:
         if isinstance(value, str) and _INSTANT.fullmatch(value):
-            moment = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" Z", "Z"))
+            moment = datetime.fromisoformat(value)
         if moment is not None and moment.tzinfo is not None and moment.year in _YEARS:
             return moment.astimezone(UTC)
     except ValueError:

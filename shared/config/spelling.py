@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from shared.config.fields import WEEKDAYS, Within, format_days
 from shared.config.models import as_file_keys
 from shared.config.policy_models import Section
-from shared.config.units import Amount, Noun, format_duration, format_percent
+from shared.config.units import Amount, Noun, format_amount, format_duration, format_percent
 
 _PLAIN_NOUNS = {bool: "true or false", int: "whole number", str: "text"}
 _TITLES = {
@@ -41,7 +41,7 @@ def spelled(value: Any) -> Any:
         case Fraction():
             return format_percent(value)
         case Amount():
-            return str(value) if value.is_percent else int(value.value)
+            return format_amount(value)
         case frozenset():
             days = format_days(value)
             return ["mon-sun"] if len(days) == len(WEEKDAYS) else days

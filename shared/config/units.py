@@ -110,6 +110,11 @@ def parse_amount(value: object) -> Amount:
     raise ValueError("must be a whole number of instances such as 2, or a percentage such as 50%")
 
 
+def format_amount(amount: Amount) -> int | str:
+    """Write an amount as the file would: 2 or `50%`."""
+    return str(amount) if amount.is_percent else int(amount.value)
+
+
 def parse_clock_time(value: object) -> int:
     """Read `08:00` as minutes after local midnight (480); 24:00 is 1440. Raises ValueError."""
     if not isinstance(value, str) or _CLOCK_TIME.fullmatch(value) is None:
@@ -155,7 +160,7 @@ InstanceAmount = Annotated[
     Amount,
     Noun("count or percentage"),
     BeforeValidator(parse_amount),
-    PlainSerializer(str),
+    PlainSerializer(format_amount),
     _schema(r"^\d{1,6}(\.\d{1,6})? ?%$", "50%", also={"type": "integer", "minimum": 1}),
 ]
 ClockTime = Annotated[

@@ -5,12 +5,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from config_texts import HEAD, policy, pool, schedule
+import yaml
+from config_texts import HEAD, override, policy, pool, schedule
 
 from shared.config.hashing import config_hash
 from shared.config.loader import load, load_document
 from shared.config.models import AtLeast
 from shared.config.policy_models import Step, TargetTracking
+from shared.config.problems import ConfigError
 from shared.config.units import parse_amount
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
@@ -191,6 +193,46 @@ def test_a_document_knows_where_its_values_stand() -> None:
     assert (default.line, default.column) == (3, 5)
     assert document.places.has(("pools", 0, "limits"))
     assert not document.places.has(("pools", 0, "cooldown"))
+
+
+def test_what_the_models_print_can_be_read_again() -> None:
+    for text in (EXAMPLE.read_text(), HEAD, pool("max_step: {scale_in: 3, scale_out: 12.5%}")):
+        config = load(text)
+        printed = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert load(yaml.safe_dump(printed)) == config
+
+
+INSTANTS = {
+    "2026-12-01T12:00:00Z": datetime(2026, 12, 1, 12, tzinfo=UTC),
+    "2026-12-01 12:00Z": datetime(2026, 12, 1, 12, tzinfo=UTC),
+    "2026-12-01T12:00:00.5+00:00": datetime(2026, 12, 1, 12, 0, 0, 500_000, tzinfo=UTC),
+    "2026-12-01T12:00:00-05:30": datetime(2026, 12, 1, 17, 30, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize(("text", "instant"), INSTANTS.items())
+def test_instants_carry_their_zone(text: str, instant: datetime) -> None:
+    entry = f"pool: web, target_instances: 3, until: {text}, reason: x"
+    assert load(override(entry)).overrides[0].until == instant
+
+
+NO_INSTANTS = [
+    "2026-12-01",
+    "2026-12-01T12:00:00",
+    "20261201T120000Z",
+    "2026-12-01T12:00:00+25:00",
+    "2026-12-01T24:01:00Z",
+    "1999-12-31T00:00:00Z",
+    "2200-01-01T00:00:00Z",
+    "now",
+    "0",
+]
+
+
+@pytest.mark.parametrize("text", NO_INSTANTS)
+def test_other_instants_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="must be an instant with its zone"):
+        load(override(f"pool: web, target_instances: 3, until: {text}, reason: x"))
 
 
 def test_a_block_of_text_and_a_document_start_are_plain_yaml() -> None:
