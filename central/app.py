@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg2 import errors as pg
@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from central.access import authorize
 from central.deps import Deps, deps_of
 from central.errors import ApiError
 from central.http_limits import BodyLimits, RequestLimits
@@ -37,6 +38,7 @@ def create_app(
         docs_url=None,  # the interactive pages load scripts from elsewhere
         redoc_url=None,
         responses=REFUSALS,
+        dependencies=[Depends(authorize)],  # in front of every route, whatever it declares
     )
     app.state.deps = deps
     for module in (heartbeat, auth, nodes, configs, history, health):

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from central.server import Server, bind, url_of
 from central.service import Central, Settings
-from central.store import users
+from central.store import sessions, users
 from central.tokens import new_session_token
 from shared.wire_operator import Pushed
 
@@ -34,7 +34,7 @@ class RunningCentral:
                 users.create(connection, email, role, role.title(), "no password")
                 user = users.by_email(connection, email)
                 assert user is not None
-                users.open_session(connection, user, token.digest, None, None)
+                sessions.start(connection, user.id, sessions.Opening(token.digest))
             self._operators[role] = self.client(token.text)
         return self._operators[role]
 

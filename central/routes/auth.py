@@ -1,81 +1,141 @@
-"""Login, logout and who one is."""
+"""Logging in with a password, logging out, and one's own account and sessions."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
-from central.deps import Parts, Reader, anonymous, aware, bearer
-from central.errors import ApiError
-from central.passwords import verify_password
-from central.store import audit, users
-from central.store.audit import Actor, Event
-from central.tokens import digest, new_session_token
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from central import credentials
+from central.credentials import COOKIE
+from central.deps import Operator, Parts, anonymous, audited, aware
+from central.errors import not_found
+from central.login import authenticate, check_own_password
+from central.opening import Opened, open_session
+from central.passwords import check_new_password
+from central.store import people, sessions, users
+from central.store.audit import Event
 from shared.wire_operator import Login, Session, Who
+from shared.wire_people import BrowserSession, LoginWays, OwnPassword, SessionView
 
 router = APIRouter(prefix="/v1", tags=["operators"])
-FREE_PER_ACCOUNT, FREE_PER_ADDRESS = 5, 20
+COOKIE_SECONDS = sessions.LONGEST_HOURS * 3600
+
+
+@router.get("/login")
+async def login_ways(deps: Parts) -> LoginWays:
+    """How one can log in here."""
+    return LoginWays(password=True, keycloak=False)
 
 
 @router.post("/login")
-def login(body: Login, request: Request, deps: Parts) -> Session:
-    """Exchange a password for a session token. Failures slow down, per account and address."""
-    actor = anonymous(request)
-    email = body.email.strip().lower()
-    account, address = f"account:{email}", f"address:{actor.ip_address}"
-    with deps.engine.connect() as connection:
-        wait = users.seconds_blocked(connection, [account, address])
-        user = users.by_email(connection, email)
-    if wait > 0:
-        _refuse(deps, actor, email, "blocked after too many failures")
-        raise ApiError(
-            429,
-            "throttled",
-            "Too many failed logins: wait a little and try again.",
-            retry_after=int(wait) + 1,
-        )
-    right = verify_password(body.password, user.hashed_password if user else None)
-    if user is None or not right or not user.is_active:
-        _refuse(deps, actor, email, "wrong address or password", [account, address])
-        raise ApiError(401, "unauthorized", "The address or the password is wrong.")
-    token = new_session_token()
-    known = Actor(
-        user.id, user.email, user.role, actor.ip_address, actor.user_agent, actor.request_id
+async def login(body: Login, request: Request, deps: Parts) -> Session:
+    """Exchange a password for a bearer token. Failures slow down, per account and address."""
+    nobody = anonymous(request)
+    user = await authenticate(deps, nobody, body.email, body.password)
+    opened = await run_in_threadpool(open_session, deps, nobody, user, "bearer")
+    return bearer_session(opened)
+
+
+@router.post("/session")
+async def open_browser_session(
+    body: Login, request: Request, response: Response, deps: Parts
+) -> BrowserSession:
+    """Exchange a password for a session cookie; the answer holds its CSRF token."""
+    credentials.check_origin(request, deps.public_url)
+    nobody = anonymous(request)
+    user = await authenticate(deps, nobody, body.email, body.password)
+    opened = await run_in_threadpool(open_session, deps, nobody, user, "cookie")
+    credentials.set_cookie(response, COOKIE, opened.text, COOKIE_SECONDS)
+    return _browser(opened)
+
+
+@router.get("/session")
+async def browser_session(request: Request, _actor: Operator) -> BrowserSession:
+    """The session of a page that was just (re)loaded, with its CSRF token."""
+    live: sessions.Live = request.state.session
+    shown: credentials.Credential = request.state.credential
+    return BrowserSession(
+        email=live.email,
+        full_name=live.full_name,
+        role=live.role,
+        csrf_token=credentials.csrf_token(shown.text),
+        expires_at=aware({"at": live.expires_at})["at"],
     )
-    with deps.engine.begin() as connection:
-        expires = users.open_session(
-            connection, user, token.digest, actor.ip_address, actor.user_agent
-        )
-        users.forgive(connection, account)
-        audit.append(connection, known, Event("LOGIN", "AUTH", "user", str(user.id), user.email))
-    ends = aware({"at": expires})["at"]
-    return Session(token=token.text, expires_at=ends, email=user.email, role=user.role)
 
 
 @router.post("/logout", status_code=204, response_class=Response)
-def logout(request: Request, deps: Parts, actor: Reader) -> None:
+def logout(request: Request, deps: Parts, actor: Operator) -> Response:
     """End the session at once, everywhere."""
-    token = bearer(request)
-    with deps.engine.begin() as connection:
-        if token is not None:
-            users.end_session(connection, digest(token))
-        event = Event("LOGOUT", "AUTH", "user", str(actor.user_id), actor.email)
-        audit.append(connection, actor, event)
+    live: sessions.Live = request.state.session
+    event = Event("LOGOUT", "AUTH", "user", str(actor.user_id), actor.email)
+    with audited(deps, actor, event) as connection:
+        sessions.revoke(connection, live.user_id, only=live.id)
+    answer = Response(status_code=204)
+    credentials.drop_cookie(answer, COOKIE)
+    return answer
 
 
 @router.get("/whoami")
-def whoami(deps: Parts, actor: Reader) -> Who:
-    """The account behind the token."""
+async def whoami(request: Request, _actor: Operator) -> Who:
+    """The account behind the session."""
+    live: sessions.Live = request.state.session
+    return Who(email=live.email, full_name=live.full_name, role=live.role)
+
+
+@router.post("/password", status_code=204, response_class=Response)
+async def change_own_password(body: OwnPassword, deps: Parts, actor: Operator) -> None:
+    """Set one's own password; every session of the account ends, this one too."""
+    await check_own_password(deps, actor, body.current)
+    check_new_password(body.new)
+    hashed = await deps.passwords.hash(body.new)
+
+    def _write() -> None:
+        event = Event("PASSWORD_CHANGED", "USER", "user", str(actor.user_id), actor.email)
+        with audited(deps, actor, event) as connection:
+            people.lock_without_actor(connection)
+            user = users.require(connection, actor.email or "", lock=True)
+            people.apply(connection, user, {"hashed_password": hashed})
+
+    await run_in_threadpool(_write)
+
+
+@router.get("/sessions")
+def own_sessions(request: Request, deps: Parts, _actor: Operator) -> list[SessionView]:
+    """One's own live sessions, newest first."""
+    live: sessions.Live = request.state.session
     with deps.engine.connect() as connection:
-        user = users.by_email(connection, actor.email or "")
-    if user is None:
-        raise ApiError(401, "unauthorized", "Log in first: poolkeeper login.")
-    return Who(email=user.email, full_name=user.full_name, role=user.role)
+        rows = sessions.of_user(connection, live.user_id)
+    return [
+        SessionView.model_validate({**aware(row), "current": row["id"] == live.id}) for row in rows
+    ]
 
 
-def _refuse(
-    deps: Parts, actor: Actor, email: str, why: str, subjects: list[str] | None = None
+@router.delete("/sessions/{session_id}", status_code=204, response_class=Response)
+def end_own_session(
+    session_id: Annotated[int, Path(ge=1, le=2**31 - 1)], deps: Parts, actor: Operator
 ) -> None:
-    with deps.engine.begin() as connection:
-        for subject in subjects or []:
-            free = FREE_PER_ACCOUNT if subject.startswith("account:") else FREE_PER_ADDRESS
-            users.count_failure(connection, subject, free)
-        event = Event("LOGIN", "AUTH", "user", None, email[:255])
-        audit.append(connection, actor, event.failed(why))
+    """End one of one's own sessions."""
+    event = Event("SESSION_REVOKED", "AUTH", "session", str(session_id), actor.email)
+    with audited(deps, actor, event) as connection:
+        if not sessions.revoke(connection, actor.user_id or 0, only=session_id):
+            raise not_found("session", session_id)
+
+
+def bearer_session(opened: Opened) -> Session:
+    """What a command line gets."""
+    return Session(
+        token=opened.text,
+        expires_at=opened.expires_at,
+        email=opened.user.email,
+        role=opened.user.role,
+    )
+
+
+def _browser(opened: Opened) -> BrowserSession:
+    return BrowserSession(
+        email=opened.user.email,
+        full_name=opened.user.full_name,
+        role=opened.user.role,
+        csrf_token=credentials.csrf_token(opened.text),
+        expires_at=opened.expires_at,
+    )

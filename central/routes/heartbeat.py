@@ -5,7 +5,8 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from central.deps import Deps, bearer, client_address, deps_of
+from central.credentials import bearer
+from central.deps import Deps, client_address, deps_of
 from central.errors import ApiError
 from central.ingest.model import Outcome
 from central.ingest.queue import QueueFullError

@@ -1,18 +1,16 @@
-"""Operators: their accounts, their sessions, and how often a login may fail."""
+"""Operators' accounts: made, looked up, changed, deleted."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from central.errors import ApiError
+from central.errors import ApiError, not_found
 from central.tables import users
-from central.tables_support import login_throttles, user_sessions
 
 Role = Literal["USER", "DEVOPS", "ADMIN"]
-SESSION_HOURS = 12
+Provider = Literal["local", "keycloak"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,16 @@ class User:
     role: Role
     hashed_password: str | None
     is_active: bool
+    auth_provider: Provider = "local"
+    keycloak_user_id: str | None = None
+    keycloak_issuer: str | None = None
+    role_override: bool = False
+    override_reason: str | None = None
+
+    @property
+    def is_usable_admin(self) -> bool:
+        """Whether this account can administer even while Keycloak is down."""
+        return self.role == "ADMIN" and self.is_active and self.hashed_password is not None
 
 
 _columns = (
@@ -34,6 +42,11 @@ _columns = (
     users.c.role,
     users.c.hashed_password,
     users.c.is_active,
+    users.c.auth_provider,
+    users.c.keycloak_user_id,
+    users.c.keycloak_issuer,
+    users.c.role_override,
+    users.c.override_reason,
 )
 
 
@@ -43,92 +56,108 @@ def create(connection: Connection, email: str, role: Role, name: str, hashed: st
     Raises:
         ApiError: 409 when the address is taken.
     """
-    values = {"email": email, "role": role, "full_name": name, "hashed_password": hashed}
+    return _insert(connection, email=email, role=role, full_name=name, hashed_password=hashed)
+
+
+def create_from_keycloak(
+    connection: Connection, email: str, role: Role, name: str, identity: tuple[str, str]
+) -> int:
+    """Add the account of an identity (issuer, subject); returns its id."""
+    issuer, subject = identity
+    return _insert(
+        connection,
+        email=email,
+        role=role,
+        full_name=name,
+        auth_provider="keycloak",
+        keycloak_issuer=issuer,
+        keycloak_user_id=subject,
+    )
+
+
+def by_email(connection: Connection, email: str, *, lock: bool = False) -> User | None:
+    """The account of an address, whatever its letters' case; `lock` keeps it as it is."""
+    statement = select(*_columns).where(users.c.email == email.lower())
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    return None if row is None else User(*row)
+
+
+def by_id(connection: Connection, user_id: int) -> User | None:
+    """The account of an id."""
+    row = connection.execute(select(*_columns).where(users.c.id == user_id)).one_or_none()
+    return None if row is None else User(*row)
+
+
+def by_subject(connection: Connection, issuer: str, subject: str) -> User | None:
+    """The account of an identity; only ever by issuer and subject, never by e-mail."""
+    statement = select(*_columns).where(
+        users.c.keycloak_issuer == issuer, users.c.keycloak_user_id == subject
+    )
+    row = connection.execute(statement.with_for_update()).one_or_none()
+    return None if row is None else User(*row)
+
+
+def require(connection: Connection, email: str, *, lock: bool = False) -> User:
+    """The account of an address.
+
+    Raises:
+        ApiError: 404 when there is none.
+    """
+    user = by_email(connection, email, lock=lock)
+    if user is None:
+        raise not_found("user", email)
+    return user
+
+
+def page(connection: Connection) -> list[dict[str, Any]]:
+    """Every account by address, without its password."""
+    wanted = [column for column in _columns if column is not users.c.hashed_password]
+    has_password = users.c.hashed_password.is_not(None).label("has_password")
+    statement = select(*wanted, users.c.created_at, has_password).order_by(users.c.email)
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def change(connection: Connection, user_id: int, **values: Any) -> None:
+    """Set columns of an account.
+
+    Raises:
+        ApiError: 409 when an address or a subject belongs to another account.
+    """
     try:
         with connection.begin_nested():
-            return int(
-                connection.execute(insert(users).values(values).returning(users.c.id)).scalar_one()
-            )
+            connection.execute(update(users).where(users.c.id == user_id).values(**values))
     except IntegrityError as error:
-        raise ApiError(409, "exists", f"There is already a user {email!r}.") from error
+        raise ApiError(409, "exists", "Another account has that address or subject.") from error
 
 
-def by_email(connection: Connection, email: str) -> User | None:
-    """The account of an address, whatever its letters' case."""
-    row = connection.execute(select(*_columns).where(users.c.email == email.lower())).one_or_none()
-    return None if row is None else User(*row)
+def renew_hash(connection: Connection, user: User, renewed: str) -> None:
+    """Store the same password at today's cost, unless the password was changed meanwhile."""
+    same = (users.c.id == user.id, users.c.hashed_password == user.hashed_password)
+    connection.execute(update(users).where(*same).values(hashed_password=renewed))
 
 
-def open_session(
-    connection: Connection, user: User, token_hash: str, ip: str | None, agent: str | None
-) -> datetime:
-    """Start a session; returns when it ends (UTC)."""
-    ends = func.now() + text(f"interval '{SESSION_HOURS} hours'")
-    values = {
-        "user_id": user.id,
-        "token_hash": token_hash,
-        "expires_at": ends,
-        "ip_address": ip,
-        "user_agent": agent and agent[:1000],
-    }
-    statement = insert(user_sessions).values(values).returning(user_sessions.c.expires_at)
-    expires: datetime = connection.execute(statement).scalar_one()
-    return expires
+def remove(connection: Connection, user_id: int) -> None:
+    """Delete an account; its sessions go with it, its audit rows stay."""
+    connection.execute(delete(users).where(users.c.id == user_id))
 
 
-def by_session(connection: Connection, token_hash: str) -> User | None:
-    """The active account of a live session, its role read now, not at login."""
-    statement = (
-        select(*_columns)
-        .join(user_sessions, user_sessions.c.user_id == users.c.id)
-        .where(
-            user_sessions.c.token_hash == token_hash,
-            user_sessions.c.revoked_at.is_(None),
-            user_sessions.c.expires_at > func.now(),
-            users.c.is_active,
-        )
+def count(connection: Connection) -> int:
+    """How many accounts there are."""
+    return len(connection.execute(select(users.c.id)).all())
+
+
+def usable_admins(connection: Connection) -> int:
+    """How many active ADMINs have a local password, and so can log in whatever happens."""
+    statement = select(users.c.id).where(
+        users.c.role == "ADMIN", users.c.is_active, users.c.hashed_password.is_not(None)
     )
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else User(*row)
+    return len(connection.execute(statement).all())
 
 
-def end_session(connection: Connection, token_hash: str) -> None:
-    """End one session at once."""
-    connection.execute(
-        update(user_sessions)
-        .where(user_sessions.c.token_hash == token_hash, user_sessions.c.revoked_at.is_(None))
-        .values(revoked_at=func.now())
-    )
-
-
-def seconds_blocked(connection: Connection, subjects: list[str]) -> float:
-    """How long the longest block on any of these subjects still lasts; 0 when none does."""
-    seconds = func.extract(
-        "epoch", func.max(login_throttles.c.blocked_until) - text("now()::timestamp")
-    )
-    statement = select(seconds).where(login_throttles.c.subject.in_(subjects))
-    return max(0.0, float(connection.execute(statement).scalar_one() or 0))
-
-
-def count_failure(connection: Connection, subject: str, free: int) -> None:
-    """Count a failed login; from `free` failures in an hour on, each doubles a block (≤15 min)."""
-    connection.execute(
-        text("""
-            INSERT INTO login_throttles AS t (subject, failures) VALUES (:subject, 1)
-            ON CONFLICT (subject) DO UPDATE SET
-              failures = CASE WHEN t.window_started_at < now() - interval '1 hour'
-                              THEN 1 ELSE t.failures + 1 END,
-              window_started_at = CASE WHEN t.window_started_at < now() - interval '1 hour'
-                              THEN now() ELSE t.window_started_at END,
-              blocked_until = CASE WHEN t.failures + 1 >= :free
-                               AND t.window_started_at >= now() - interval '1 hour'
-                THEN now() + LEAST(900, 2 ^ LEAST(20, t.failures + 1 - :free))
-                             * interval '1 second' END
-        """),
-        {"subject": subject, "free": free},
-    )
-
-
-def forgive(connection: Connection, subject: str) -> None:
-    """Forget a subject's failures after it logged in."""
-    connection.execute(delete(login_throttles).where(login_throttles.c.subject == subject))
+def _insert(connection: Connection, **values: Any) -> int:
+    try:
+        with connection.begin_nested():
+            statement = insert(users).values(**values).returning(users.c.id)
+            return int(connection.execute(statement).scalar_one())
+    except IntegrityError as error:
+        raise ApiError(409, "exists", f"There is already a user {values['email']!r}.") from error
