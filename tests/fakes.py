@@ -55,7 +55,7 @@ class FakePools:
 
     def __init__(self, **pools: FakePool) -> None:
         self.pools = {pool_id(name): pool for name, pool in pools.items()}
-        self.fail: dict[str, list[CallError]] = {}
+        self.fail: dict[str, list[BaseException]] = {}
         self.calls: list[str] = []
         self.tokens: list[str] = []
         self.lose_replies = 0

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from fakes import NOON, FakePool, FakePools, counter, pool_id, refusal, timeout
 
 from agent.act import Actor, Applied, DryActor, Failed, Skipped
 from agent.errors import CallError, Cause
@@ -11,6 +10,7 @@ from agent.journal import Journal
 from agent.pools import PoolRef
 from shared.engine.model import Bounds, Memory, Resize, Verdict
 from shared.engine.reasons import Code, Reason
+from tests.fakes import NOON, FakePool, FakePools, counter, pool_id, refusal, timeout
 
 REF = PoolRef(pool_id("web"), "ocid1.compartment.oc1..c", "eu-frankfurt-1")
 
@@ -155,7 +155,7 @@ def test_a_write_that_a_crash_left_open_is_told_apart_by_reading_back(tmp_path: 
         if applied:
             pools.after_resize = die
         else:
-            pools.fail["resize"] = [Killed()]  # type: ignore[list-item] # the process dies there
+            pools.fail["resize"] = [Killed()]
         with pytest.raises(Killed):
             actor_on(pools, home).act(REF, resize(), NOON)
         outcome = actor_on(pools, home).resolve(REF)

@@ -6,10 +6,10 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
-from fakes import NOON
 
 from agent.central_client import CentralClient, CentralError, parse_retry_after
 from shared.wire import Acknowledged, Heartbeat, HeartbeatAnswer
+from tests.fakes import NOON
 
 BEAT = Heartbeat(
     agent_version="1", stream_id="stream-1", boot_id="boot-0001", sequence=1, sent_at=NOON

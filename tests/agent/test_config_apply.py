@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import NOON
 
 from agent.config_apply import ConfigApplier
 from shared.config.hashing import config_hash
 from shared.wire import Acknowledged, HeartbeatAnswer
 from tests.agent.rig import config_yaml, pool_yaml
+from tests.fakes import NOON
 
 GOOD = config_yaml(pool_yaml("web"))
 OTHER = config_yaml(pool_yaml("web", limits="{min: 2, max: 9}"))
@@ -45,8 +45,8 @@ def test_a_good_configuration_is_staged_and_swapped_in_between_ticks(tmp_path: P
     applier = applier_in(tmp_path)
     applier.offer(answer(GOOD))
     assert applier.running is None
-    assert applier.report.status == "applying"
-    assert applier.report.running_hash is None
+    before = applier.report
+    assert (before.status, before.running_hash) == ("applying", None)
 
     applier.swap(NOON)
     assert running_hash(applier) == config_hash(GOOD)

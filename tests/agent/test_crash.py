@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes import FakeCentral
 
 from agent.oci_pools import OciPools
 from agent.pools import PoolRef
 from agent.service import Agent, Ports
 from agent.sources.oci_monitoring import OciMonitoring
 from tests.agent.rig import Decisions, Rig, config_yaml, pool_yaml
+from tests.fakes import FakeCentral
 
 STEPS = (
     "[{name: cpu, type: step, metric: CpuUtilization,"

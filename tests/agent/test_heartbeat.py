@@ -4,7 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes import NOON, FakeCentral, FakePool, FakePools, FakeSource
 
 from agent.central_client import CentralError
 from agent.clock import SteppedClock
@@ -14,6 +13,7 @@ from agent.settings import Settings
 from shared.config.hashing import config_hash
 from shared.wire import Heartbeat
 from tests.agent.rig import config_yaml, pool_yaml, wall_now
+from tests.fakes import NOON, FakeCentral, FakePool, FakePools, FakeSource
 
 GOOD = config_yaml(pool_yaml("web", policies="[]"))
 BAD = "version: 1\npools: [{name: web}]\n"
@@ -169,7 +169,7 @@ def test_decisions_are_the_same_without_central(tmp_path: Path) -> None:
     def sizes(name: str, downs: range) -> list[int]:
         central = FakeCentral()
         central.give(
-            config_yaml(pool_yaml("web", policies="[]", limits="{min: 1, max: 9}"), more=LEASE)
+            config_yaml(pool_yaml("web", policies="[]", limits="{min: 1, max: 9}"), more=lease)
         )
         node = Ticking(tmp_path / name, central)
         seen = []
@@ -187,7 +187,7 @@ def test_decisions_are_the_same_without_central(tmp_path: Path) -> None:
         assert len(central.stored) == max(sequence for _, sequence in central.stored)
         return seen
 
-    LEASE = (
+    lease = (
         "overrides:\n"
         '  - {pool: web, target_instances: 6, until: "2026-01-15T12:10:00Z", reason: "test"}\n'
         "schedules:\n"

@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fakes import NOON, counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.outbox import Entry, Outbox, Worth
+from tests.fakes import NOON, counter
 
 
 def outbox_at(path: Path, problems: list[str] | None = None, **limits: int) -> Outbox:
