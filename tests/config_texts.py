@@ -360,9 +360,7 @@ VALUES = {
         " and starts with a letter or digit",
     ),
     "stale before it is trusted": Bad(
-        pool("stale_after: 2m").replace("name: web", "»name: web"),
-        "pools[0]",
-        "stale_after must be longer than metric_lag",
+        pool("stale_after: »2m"), "pools[0].stale_after", "must be longer than metric_lag (2m)"
     ),
     "an unknown answer to missing metrics": Bad(
         pool("on_missing_metrics: »grow"),

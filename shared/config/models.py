@@ -22,7 +22,14 @@ from shared.config.fields import (
     parse_days,
 )
 from shared.config.policy_models import InconsistentError, Policy, Section
-from shared.config.units import Amount, ClockTime, Duration, InstanceAmount, parse_amount
+from shared.config.units import (
+    Amount,
+    ClockTime,
+    Duration,
+    InstanceAmount,
+    format_duration,
+    parse_amount,
+)
 
 
 class Limits(Section):
@@ -140,7 +147,8 @@ class Pool(Section):
                     f"another policy is named {name!r}", "policies", position, "name"
                 )
         if self.stale_after <= self.metric_lag:
-            raise InconsistentError("stale_after must be longer than metric_lag")
+            lag = format_duration(self.metric_lag)
+            raise InconsistentError(f"must be longer than metric_lag ({lag})", "stale_after")
         return self
 
 

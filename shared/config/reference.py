@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic.fields import FieldInfo
 
-from shared.config.events import MAX_DEPTH, MAX_NODES
+from shared.config.events import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_NODES
 from shared.config.keys import NOT_DEFAULTABLE, all_sections, keys_of, sections_in
 from shared.config.models import Config, Pool
 from shared.config.policy_models import MetricPolicy, Section, TargetTracking
@@ -30,8 +30,9 @@ A complete example with every option is [config.example.yaml](../config.example.
 
 ## How a file is read
 
-- UTF-8, at most 1 MiB, {MAX_NODES:,} values and {MAX_DEPTH} levels. One document, without anchors,
-  aliases, merge keys, tags or directives: `defaults` is for repetition.
+- UTF-8, at most 1 MiB, {MAX_NODES:,} values, {MAX_DEPTH} levels, {MAX_KEYS} keys in one mapping and
+  {MAX_ITEMS:,} items in one list. One document, without anchors, aliases, merge keys, tags or
+  directives: `defaults` is for repetition.
 - Words have the meaning of YAML 1.2: `08:00`, `off`, `yes` and `2026-12-25` are text, no quotes
   needed. Hexadecimal, octal and numbers with leading zeros are text too; where a number is needed
   they are refused, because readers disagree about them.
