@@ -166,7 +166,8 @@ def _apply_bounds(
     trail.limit(*limits.removals(trail.size, trail.wanted, seen.guard))
     if bounds.override is not None:
         return "override"
-    return "bounds" if moved else "metrics"
+    outside = bounds.clamp(trail.size) != trail.size
+    return "bounds" if moved and outside else "metrics"
 
 
 @dataclass(frozen=True, slots=True)

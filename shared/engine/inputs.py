@@ -25,6 +25,7 @@ class _Input(BaseModel):
 
 
 _Count = Annotated[int, Field(ge=0, le=1_000_000)]
+_Need = Annotated[int, Field(ge=0)]  # before any bounds: a huge backlog may need any number
 
 
 class _Member(_Input):
@@ -81,7 +82,7 @@ class _Memory(_Input):
     version: Literal[1]
     at: AwareDatetime | None = None
     policies: str = ""
-    needs: list[tuple[AwareDatetime, AwareDatetime, _Count]] = []
+    needs: list[tuple[AwareDatetime, AwareDatetime, _Need]] = []
     counts: list[tuple[AwareDatetime, _Count]] = []
     size: _Count | None = None
     change: Literal["out", "in"] | None = None
