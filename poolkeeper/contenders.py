@@ -62,6 +62,8 @@ def opponent(text: str, plan: Plan, trace: Trace, world: World) -> Contender:
         return Contender(text, scaler, _numbers(native))
     if kind == "hpa":
         rule = _configured(HpaRule(target=float(target_of(plan))), settings, text)
+        if not rule.target:
+            raise Failure(f"--against: {text!r}: target must be above 0")
         return Contender(text, HpaScaler(rule, plan.pool.limits, trace.step), _numbers(rule))
     path = Path(text)
     if not path.exists():

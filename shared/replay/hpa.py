@@ -15,6 +15,10 @@ from shared.replay.pool import SimulatedPool
 from shared.replay.run import Meter, Wish, steps_of
 
 
+_ROUNDING = 1e-9
+"""66 of 60 is 1.1 and not a rounding error beyond it."""
+
+
 @dataclass(frozen=True, slots=True)
 class HpaRule:
     """A resource metric with its behaviour; the defaults are Kubernetes'.
@@ -63,12 +67,12 @@ class HpaScaler:
         unready = size - measured
         if ratio > 1 and unready > 0:
             diluted = ratio * measured / size
-            if diluted <= 1 + rule.tolerance:
+            if diluted <= 1 + rule.tolerance + _ROUNDING:
                 return size
-            return max(size, math.ceil(diluted * size - 1e-9))
-        if abs(ratio - 1) <= rule.tolerance:
+            return max(size, math.ceil(diluted * size - _ROUNDING))
+        if abs(ratio - 1) <= rule.tolerance + _ROUNDING:
             return size
-        return math.ceil(ratio * measured - 1e-9)
+        return math.ceil(ratio * measured - _ROUNDING)
 
     def _stabilised(self, step: int, recommended: int) -> int:
         kept = self._recommended
