@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from shared.config.keys import legal_keys
 from shared.config.places import Places
-from shared.config.policy_models import InconsistentError, policy_types
+from shared.config.policy_models import policy_types
 from shared.config.problems import MAX_PROBLEMS, Location, Problem
 from shared.config.scalars import looks_like_a_number
+from shared.config.section import InconsistentError
 from shared.config.units import format_percent
 
 Finding = Mapping[str, Any]

@@ -1,7 +1,6 @@
 """Small types that several sections share: names, OCIDs, zones, dates, days, sizes."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,75 +9,14 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
 )
-from pydantic_core import CoreSchema, core_schema
 
-from shared.config.units import Duration, Noun, format_duration
+from shared.config.rules import Matches, Within
+from shared.config.units import Duration, Noun
 
 MAX_POOL_SIZE = 10_000  # OCI allows 500 a pool by default; the limit is raised on request
-
-
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """Text of one form. Unlike a bare pattern, it complains with a sentence.
-
-    Attributes:
-        pattern: the regular expression, also shown in the JSON Schema.
-        sentence: what to say when it does not match; never the value.
-        examples: shown in the JSON Schema.
-        max_length: in characters.
-    """
-
-    pattern: str
-    sentence: str
-    examples: tuple[str, ...] = ()
-    max_length: int = 255
-
-    def check(self, value: str) -> str:
-        """The value, or ValueError with the sentence."""
-        if len(value) > self.max_length or re.fullmatch(self.pattern, value, re.ASCII) is None:
-            raise ValueError(self.sentence)
-        return value
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        described = dict(handler(schema))
-        described |= {"pattern": f"^(?:{self.pattern})$", "maxLength": self.max_length}
-        return described | ({"examples": list(self.examples)} if self.examples else {})
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """A duration between two others, both allowed."""
-
-    low: timedelta
-    high: timedelta
-
-    def check(self, value: timedelta) -> timedelta:
-        """The value, or ValueError with a sentence."""
-        if not self.low <= value <= self.high:
-            raise ValueError(f"must be {self}")
-        return value
-
-    def __str__(self) -> str:
-        if not self.low:
-            return f"at most {format_duration(self.high)}"
-        return f"between {format_duration(self.low)} and {format_duration(self.high)}"
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
 
 
 UpToADay = Annotated[Duration, Within(timedelta(0), timedelta(hours=24))]

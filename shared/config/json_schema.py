@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.config.keys import NOT_DEFAULTABLE, all_sections
 from shared.config.models import Config
-from shared.config.policy_models import Section
+from shared.config.section import Section
 from shared.config.spelling import default_of, range_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

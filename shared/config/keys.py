@@ -5,8 +5,9 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from shared.config.models import Config, Pool
-from shared.config.policy_models import MetricPolicy, Section, policy_types
+from shared.config.policy_models import MetricPolicy, policy_types
 from shared.config.problems import Location
+from shared.config.section import Section
 
 NOT_DEFAULTABLE = ("name", "instance_pool_id")
 

@@ -12,8 +12,8 @@ from shared.config.keys import NOT_DEFAULTABLE, default_keys
 from shared.config.models import Config, Override, Pool, Schedule
 from shared.config.nodes import Node, merged, plain
 from shared.config.places import Places
-from shared.config.policy_models import InconsistentError, Section
 from shared.config.problems import MAX_PROBLEMS, ConfigError, Location, Problem
+from shared.config.section import InconsistentError, Section
 from shared.config.source import readable_text
 from shared.config.tree import parse_tree
 

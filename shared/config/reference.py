@@ -7,7 +7,8 @@ from pydantic.fields import FieldInfo
 from shared.config.events import MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_NODES
 from shared.config.keys import NOT_DEFAULTABLE, all_sections, keys_of, sections_in
 from shared.config.models import Config, Pool
-from shared.config.policy_models import MetricPolicy, Section, TargetTracking
+from shared.config.policy_models import MetricPolicy, TargetTracking
+from shared.config.section import Section
 from shared.config.spelling import default_of, noun_of, range_of, title_of
 
 _HEAD = f"""\

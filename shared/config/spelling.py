@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from shared.config.fields import WEEKDAYS, Within, format_days
+from shared.config.fields import WEEKDAYS, format_days
 from shared.config.models import as_file_keys
-from shared.config.policy_models import Section
+from shared.config.rules import Within
+from shared.config.section import Section
 from shared.config.units import Amount, Noun, format_amount, format_duration, format_percent
 
 _PLAIN_NOUNS = {bool: "true or false", int: "whole number", str: "text"}

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from shared.config.fields import Within, parse_days
+from shared.config.fields import parse_days
 from shared.config.hashing import config_hash
+from shared.config.rules import Within
 from shared.config.scalars import Scalar, looks_like_a_number, resolve
 from shared.config.units import format_duration, format_percent, parse_amount, parse_duration
 
