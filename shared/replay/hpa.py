@@ -14,7 +14,6 @@ from shared.config.models import Limits
 from shared.replay.pool import SimulatedPool
 from shared.replay.run import Meter, Wish, steps_of
 
-
 _ROUNDING = 1e-9
 """66 of 60 is 1.1 and not a rounding error beyond it."""
 

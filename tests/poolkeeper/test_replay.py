@@ -87,12 +87,12 @@ def test_policies_that_cannot_be_replayed_are_named(place: Path) -> None:
 
 def test_others_are_replayed_side_by_side(place: Path) -> None:
     other = str(place / "other.yaml")
-    wanted = ["native", "native:above=75,below=40,add=3", "hpa", "hpa:stabilization=15m", other]
+    wanted = ["native", "native:above=75,below=40,add=3", "hpa", "hpa:stabilization=60m", other]
     told = report(place, *(part for name in wanted for part in ("--against", name)))
     against = {each["name"]: each for each in told["against"]}
     assert list(against) == wanted
     assert against["hpa"]["settings"]["target"] == 60.0
-    assert against["hpa:stabilization=15m"]["settings"]["stabilization"] == 900.0
+    assert against["hpa:stabilization=60m"]["settings"]["stabilization"] == 3600.0
     assert against["native:above=75,below=40,add=3"]["settings"]["add"] == 3
     assert against[other]["instance_hours"] > told["instance_hours"]
     assert len({each["instance_hours"] for each in against.values()}) == len(wanted)
