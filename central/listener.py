@@ -43,10 +43,11 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening; returns at once."""
+        """Stop listening, if it ever began; returns at once."""
         self._stop.set()
         self._waker.send(b"\0")
-        self._thread.join(CHECK_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(CHECK_SECONDS)
         self._wake.close()
         self._waker.close()
 

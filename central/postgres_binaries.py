@@ -99,20 +99,25 @@ def _major(folder: Path) -> int:
 
 
 def reachable_install(beside: Path, account: Account | None) -> Path:
-    """An installation the account can execute, copied beside the data if the wheel's is not."""
+    """An installation the account can execute, copied beside the data if the wheel's is not.
+
+    Raises:
+        StartError: not even the copy can be run.
+    """
     install = installed()
     if _works(install, account):
         return install
-    copy = beside / install.name
+    copy = beside / "postgresql" / WHEEL / install.name
     if not copy.exists():
-        fresh = copy.with_suffix(".new")
+        fresh = beside / "postgresql.new"  # renamed when complete: an interrupted one is redone
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(install, fresh, symlinks=True)
-        for path in [fresh, *fresh.rglob("*")]:
-            if not path.is_symlink():
-                executable = path.is_dir() or path.stat().st_mode & 0o100
-                path.chmod(0o755 if executable else 0o644)
-        fresh.rename(copy)
+        shutil.rmtree(beside / "postgresql", ignore_errors=True)
+        shutil.copytree(install, fresh / WHEEL / install.name, symlinks=True)
+        libraries = install.parents[1] / f"{WHEEL}.libs"  # where the programs look for libpq
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name)
+        _let_everybody_read(fresh)
+        fresh.rename(beside / "postgresql")
     if not _works(copy, account):
         who = account.name if account else "this user"
         raise StartError(
@@ -122,9 +127,17 @@ def reachable_install(beside: Path, account: Account | None) -> Path:
     return copy
 
 
+def _let_everybody_read(root: Path) -> None:
+    for path in [root, *root.rglob("*")]:
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if executable else 0o644)
+
+
 def _works(install: Path, account: Account | None) -> bool:
+    """Whether the account can execute it; initdb also needs the libraries."""
     try:
-        done = run_as(account, [str(install / "bin" / "postgres"), "--version"])
+        done = run_as(account, [str(install / "bin" / "initdb"), "--version"])
     except OSError:
         return False
     return done.returncode == 0

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
-from sqlalchemy import Engine
 
 from central import liveness
 from central.answers import Answers, TextCache
@@ -54,6 +53,7 @@ class Central:
         self._settings = settings
         self._chance = chance
         self._nodes = 0
+        self._started = False
         self.engine = open_engine(settings.database_url)
         self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
         self._own_engine = open_engine(settings.database_url, pool_size=3)
@@ -99,14 +99,16 @@ class Central:
         require_current(self.engine)
         self._ensure_partitions()
         self._count_nodes()
+        self._started = True
         self._writer.start()
         self._listener.start()
         self._jobs.start()
 
     def stop(self) -> None:
         """Write what waits (bounded in time), stop the threads, close the connections."""
-        self._writer.stop(DRAIN_SECONDS)
-        self._jobs.stop()
+        if self._started:
+            self._writer.stop(DRAIN_SECONDS)
+            self._jobs.stop()
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
             engine.dispose()
@@ -133,11 +135,7 @@ class Central:
             return configs.text_of_hash(connection, hashed)
 
     def _ensure_partitions(self) -> object:
-        return ensure_partitions(self._maintenance)
-
-    @property
-    def _maintenance(self) -> Engine:
-        return self._own_engine
+        return ensure_partitions(self._own_engine)
 
     def _count_nodes(self) -> None:
         with self._own_engine.connect() as connection:

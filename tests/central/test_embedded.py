@@ -194,7 +194,7 @@ def test_a_server_that_does_not_start_says_where_its_log_is(directory: Path) -> 
 
 
 AS_A_USER = """
-import os, sys
+import encodings.ascii, os, sys
 from pathlib import Path
 from central.embedded import EmbeddedPostgres
 from central.postgres_binaries import Account, reachable_install
@@ -231,14 +231,18 @@ def test_binaries_out_of_reach_are_copied_beside_the_data(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden = directory / "venv"
-    shutil.copytree(postgres_binaries.installed(), hidden / "pginstall18", symlinks=True)
+    original = postgres_binaries.installed()
+    install = hidden / original.relative_to(original.parents[1])
+    shutil.copytree(original, install, symlinks=True)
+    libraries = f"{original.parent.name}.libs"
+    shutil.copytree(original.parents[1] / libraries, hidden / libraries)
     hidden.chmod(0o700)  # an account that root drops to cannot pass; an owner can
     # the place where pip installed the wheel is the one thing that cannot be handed in
-    monkeypatch.setattr(postgres_binaries, "installed", lambda: hidden / "pginstall18")
+    monkeypatch.setattr(postgres_binaries, "installed", lambda: install)
     data = directory / "data"
     directory.chmod(0o711)
     server = EmbeddedPostgres(data)
     server.start()
     assert ask(server, "SELECT 1") == "1"
-    assert (data / "pginstall18" / "bin" / "postgres").is_file() == (os.geteuid() == 0)
+    assert (data / "postgresql").is_dir() == (os.geteuid() == 0)
     server.stop()
