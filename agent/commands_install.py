@@ -12,7 +12,7 @@ import click
 
 from agent.install.__main__ import base_python, read_release
 from agent.install.execute import execute, probe
-from agent.install.facts import Facts, gather
+from agent.install.facts import Facts, gather, state_of
 from agent.install.layout import UNIT, Layout
 from agent.install.plan import Wishes, plan_install, plan_rollback, plan_uninstall
 from agent.install.settings_file import from_oci_profile
@@ -111,7 +111,7 @@ def upgrade(*, rollback: bool, **options: Unpack[_Options]) -> None:
     before = _carry_out(options, _plan)
     if not before.layout.is_live or options["dry_run"]:
         return
-    if before.is_active and not _is_up():
+    if before.state == "active" and not _is_up():
         if not rollback:
             _carry_out(options, plan_rollback)
         raise _Failure(f"the new release did not come up: {_state()}. See journalctl -u {UNIT}")
@@ -181,7 +181,7 @@ def _is_up() -> bool:
     """Whether the unit becomes active in time; one that is still starting is not yet lost."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < deadline:
-        if probe(("systemctl", "is-active", UNIT)) is not None:
+        if state_of(probe) == "active":
             return True
         time.sleep(0.5)
     return False

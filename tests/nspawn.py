@@ -18,7 +18,13 @@ TOOLS = ("systemd-nspawn", "debootstrap", "nsenter", "unshare")
 CGROUPS = Path("/sys/fs/cgroup")
 ASKED_FOR_REBOOT = 133
 """Exit status of nspawn, see RestartForceExitStatus= in systemd-nspawn@.service."""
-_CLEAN = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8")
+_CLEAN = (
+    "env",
+    "-i",
+    "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LC_ALL=C.UTF-8",
+)
 
 
 class CannotBootError(Exception):

@@ -43,7 +43,7 @@ class Facts:
         previous: the release before it.
         command: where the link to the command points; None when it is missing or no link of ours.
         is_enabled: whether the unit starts at boot.
-        is_active: whether it runs now.
+        state: systemd's word for the unit: active, activating, inactive …; empty when unknown.
         has_restorecon: whether SELinux labels can be put right.
     """
 
@@ -57,8 +57,18 @@ class Facts:
     previous: str | None = None
     command: str | None = None
     is_enabled: bool = False
-    is_active: bool = False
+    state: str = ""
     has_restorecon: bool = False
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it runs; it may still wait for its first configuration."""
+        return self.state in {"active", "activating", "reloading"}
+
+
+def state_of(probe: Probe) -> str:
+    """Ask systemd for the state of the unit; empty when there is no answer."""
+    return (probe(("systemctl", "show", "--property=ActiveState", "--value", UNIT)) or "").strip()
 
 
 def gather(layout: Layout, running: Path, probe: Probe) -> Facts:
@@ -86,7 +96,7 @@ def gather(layout: Layout, running: Path, probe: Probe) -> Facts:
         previous=_target(layout.previous),
         command=str(layout.command.readlink()) if layout.command.is_symlink() else None,
         is_enabled=_is_enabled(layout),
-        is_active=live and probe(("systemctl", "is-active", UNIT)) is not None,
+        state=state_of(probe) if live else "",
         has_restorecon=live and Path("/usr/sbin/restorecon").exists(),
     )
 

@@ -193,7 +193,7 @@ def _start(facts: Facts, *, changed: bool) -> list[Step]:
         steps.append(Run(("systemctl", "daemon-reload"), "read the unit"))
     if not facts.is_enabled:
         steps.append(Run(_systemctl(layout, "enable"), "at boot"))
-    if layout.is_live and (changed or not facts.is_active):
+    if layout.is_live and (changed or not facts.is_started):
         steps.append(Run(("systemctl", "--no-block", "restart", UNIT), "run this release"))
     return steps
 

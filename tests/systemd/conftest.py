@@ -1,4 +1,4 @@
-"""The world of the systemd test: outside a simulated OCI and central, inside a node with systemd."""
+"""The world of the systemd test: simulated OCI and central outside, a node with systemd inside."""
 
 import hashlib
 import platform
@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from nspawn import Machine, base_system, cache_directory, require_host
 
 from agent.install.release import from_file
-from poolkeeper.demo.stage import SCALE, OPENING, Stage
+from poolkeeper.demo.stage import OPENING, SCALE, Stage
+from tests.nspawn import Machine, base_system, cache_directory, require_host
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = "poolkeeper-agent.service"
