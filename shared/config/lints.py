@@ -1,7 +1,7 @@
 """What is legal but wrong: values that cannot do what their author wanted."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.config.lint_policies import policy_lints
 from shared.config.lint_schedules import schedule_lints
@@ -64,6 +64,16 @@ def _pool_lints(config: Config, index: int, pool: Pool, places: Places) -> Itera
             f"cooldown.scale_in ({format_duration(pool.cooldown.scale_in)}) is shorter than warmup"
             f" ({format_duration(pool.warmup)}): instances may be removed again before they count",
         )
+    for key, window in (
+        ("scale_out", pool.stabilization.scale_out),
+        ("scale_in", pool.stabilization.scale_in),
+    ):
+        if timedelta(0) < window < config.poll_interval:
+            yield places.problem(
+                (*here, "stabilization", key),
+                f"shorter than poll_interval ({format_duration(config.poll_interval)}): one look"
+                " is all that it holds",
+            )
     written = pool.instance_pool_id.split(".")[3:4]
     if written and written[0].count("-") == 2 and written[0] != pool.region:
         yield places.problem(

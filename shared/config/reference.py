@@ -70,6 +70,7 @@ _LINTS = {
     ),
     "limits": ("`min` equal to `max` beside policies", "`min: 0` that nothing can leave"),
     "cooldown": ("`scale_in` shorter than `warmup`",),
+    "stabilization": ("a window shorter than `poll_interval`",),
     "stale_after": ("shorter than `metric_lag` and one metric window",),
     "thresholds": (
         "a percentage above 100, or not above 1",

@@ -88,6 +88,11 @@ SPEAKS: dict[str, tuple[str, str, str]] = {
         "pools[0].cooldown.scale_in",
         "cooldown.scale_in (59s) is shorter than warmup (1m)",
     ),
+    "a stabilization window of less than one look": (
+        web("stabilization: {scale_out: 29s}"),
+        "pools[0].stabilization.scale_out",
+        "shorter than poll_interval (30s)",
+    ),
     "stale before a window can be trusted": (
         web("stale_after: 179s"),
         "pools[0].stale_after",
@@ -265,6 +270,8 @@ SILENT: dict[str, str] = {
         "limits: {min: 0}",
     ),
     "a cooldown as long as the warm-up": web("cooldown: {scale_in: 1m}"),
+    "a stabilization window of one look": web("stabilization: {scale_out: 30s, scale_in: 30s}"),
+    "no stabilization at all": web("stabilization: {scale_out: 0s, scale_in: 0s}"),
     "stale just when a window can be trusted": web("stale_after: 3m"),
     "a demand window of two values": web(
         "stale_after: 7m",
