@@ -3,7 +3,6 @@
 Operations and parameters: SDK 2.189 core/compute_management_client.py.
 """
 
-import hashlib
 from datetime import timedelta
 
 from simulator.calls import Call
@@ -11,16 +10,16 @@ from simulator.errors import (
     ApiError,
     incorrect_state,
     invalid,
-    invalidated_retry_token,
     no_etag_match,
     not_found,
     unreadable,
 )
+from simulator.lifecycle import pre_termination
 from simulator.pool_json import etag, instance_summary, pool_details, pool_summary
 from simulator.pools import Pool
+from simulator.repeats import once
 from simulator.replies import Reply, page
 
-RETRY_TOKENS_KEPT = timedelta(hours=24)
 _UPDATABLE = frozenset(
     (
         *("size", "displayName", "freeformTags", "definedTags", "instanceConfigurationId"),
@@ -54,7 +53,7 @@ def list_instance_pools(call: Call) -> Reply:
 
 def get_instance_pool(call: Call) -> Reply:
     """GetInstancePool: the only read that carries an etag."""
-    return _pool_reply(call, call.pool())
+    return pool_reply(call, call.pool())
 
 
 def update_instance_pool(call: Call) -> Reply:
@@ -62,21 +61,7 @@ def update_instance_pool(call: Call) -> Reply:
 
     A retry token that was used already returns the first answer again and applies nothing.
     """
-    token = call.headers.get("opc-retry-token")
-    digest = hashlib.sha256(call.path["instancePoolId"].encode() + b"\0" + call.body).hexdigest()
-    if token is None:
-        return _update(call)
-    if not 1 <= len(token) <= 64:
-        raise invalid("opc-retry-token must have 1 to 64 characters")
-    key = (call.principal.key_id, token)
-    used = call.world.retry_tokens.get(key)
-    if used is not None and call.wall - used[0] < RETRY_TOKENS_KEPT:
-        if used[1] != digest:
-            raise invalidated_retry_token()
-        return used[2]
-    reply = _update(call)
-    call.world.retry_tokens[key] = (call.wall, digest, reply)
-    return reply
+    return once(call, _update)
 
 
 def _update(call: Call) -> Reply:
@@ -93,14 +78,12 @@ def _update(call: Call) -> Reply:
     accepts = call.world.faults.while_scaling == "accept"
     if state not in ("RUNNING", "STOPPED") and not (state == "SCALING" and accepts):
         raise incorrect_state(f"The instance pool {pool.id} is in state {state}.")
-    size = details.get("size")
-    headers: dict[str, str] = {}
-    if size is not None:
-        request = pool.resize(_size(size, call.world.max_instances), call.now)
-        if request is not None:
-            headers["opc-work-request-id"] = request.id
-    _rename(pool, details)
-    reply = _pool_reply(call, pool)
+    wanted = details.get("size")
+    size = None if wanted is None else _size(wanted, call.world.max_instances)
+    _describe(pool, details)
+    request = None if size is None else pool.resize(size, call.now)
+    headers = {} if request is None else {"opc-work-request-id": request.id}
+    reply = pool_reply(call, pool)
     return Reply(reply.body, headers=reply.headers | headers)
 
 
@@ -112,7 +95,7 @@ def _size(value: object, most: int) -> int:
     return value
 
 
-def _rename(pool: Pool, details: dict[str, object]) -> None:
+def _describe(pool: Pool, details: dict[str, object]) -> None:
     name, tags = details.get("displayName"), details.get("freeformTags")
     configuration = details.get("instanceConfigurationId")
     if isinstance(name, str):
@@ -121,6 +104,8 @@ def _rename(pool: Pool, details: dict[str, object]) -> None:
         pool.instance_configuration_id = configuration
     if isinstance(tags, dict):
         pool.freeform_tags = {str(key): str(value) for key, value in tags.items()}
+    if isinstance(details.get("lifecycleManagement"), dict):
+        pool.lifecycle_management = pre_termination(details["lifecycleManagement"])
 
 
 def list_instance_pool_instances(call: Call) -> Reply:
@@ -135,6 +120,7 @@ def list_instance_pool_instances(call: Call) -> Reply:
         member
         for member in pool.members
         if member.created_at <= at
+        and not member.is_detached
         and (member.terminated_at is None or call.now < member.terminated_at + kept)
         and call.query.get("displayName", member.display_name) == member.display_name
     ]
@@ -148,7 +134,8 @@ def list_instance_pool_instances(call: Call) -> Reply:
     return Reply([instance_summary(pool, member, shape, at) for member in found], headers=headers)
 
 
-def _pool_reply(call: Call, pool: Pool) -> Reply:
+def pool_reply(call: Call, pool: Pool) -> Reply:
+    """Return a pool with its etag."""
     seen = call.world.seen(pool, call.now)
     if seen is None:
         raise not_found()

@@ -18,6 +18,8 @@ from simulator.replies import Reply
 from simulator.signatures import Principal, Request
 from simulator.world import World
 
+_WRITES = frozenset({"UpdateInstancePool", "DetachInstancePoolInstance"})
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -115,7 +117,7 @@ class _Gate:
     def _check_permission(self) -> None:
         """OCI hides most denials behind 404; some services answer 403."""
         status = self.world.faults.forbidden.get(self.operation.name)
-        if self.world.faults.refuse_writes and self.operation.method == "PUT":
+        if self.world.faults.refuse_writes and self.operation.name in _WRITES:
             raise not_found()
         if status is not None:
             raise not_allowed() if status == 403 else not_found()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from simulator.errors import invalid
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -25,6 +27,33 @@ class Timing:
     retry: timedelta = timedelta(minutes=5)
     give_up: timedelta = timedelta(hours=24)
     terminated_listed: timedelta = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class PreTermination:
+    """A pool's pre-termination hook: members wait so long before they go, or until told to.
+
+    SDK 2.189 core/models/instance_pool_pre_termination_action_details.py.
+    """
+
+    timeout: timedelta
+    given: dict[str, object]
+
+
+def pre_termination(management: object) -> PreTermination | None:
+    """Read `lifecycleManagement` of an update; None when its hook is off.
+
+    Raises:
+        ApiError: 400 for a body without what the SDK calls required.
+    """
+    try:
+        actions = management["lifecycleActions"]  # type: ignore[index] # whatever was sent
+        hook = actions.get("preTermination") or {"isEnabled": False, "timeout": 0}
+        timeout = timedelta(seconds=int(hook["timeout"]))
+        enabled = bool(hook["isEnabled"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise invalid(f"lifecycleManagement cannot be read: {error}") from None
+    return PreTermination(timeout, dict(management)) if enabled else None  # type: ignore[call-overload] # the same
 
 
 @dataclass(frozen=True, slots=True)

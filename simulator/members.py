@@ -19,6 +19,8 @@ class Member:
         up_until: when it was powered off; None while it is up.
         terminating_at: when it left service for good; the pool no longer counts it.
         terminated_at: when its termination is done.
+        released_at: when it left service but waited for its pool's hook until then.
+        is_detached: it lives on outside the pool.
         earlier: the spans in which it was Running before the last power cycle.
     """
 
@@ -30,6 +32,8 @@ class Member:
     up_until: datetime | None = None
     terminating_at: datetime | None = None
     terminated_at: datetime | None = None
+    released_at: datetime | None = None
+    is_detached: bool = False
     earlier: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     def state(self, at: datetime) -> str:
@@ -61,9 +65,26 @@ class Member:
             self.earlier.append((self.up_from, self.up_until))
         self.up_from, self.up_until = running_at, None
 
-    def terminate(self, at: datetime, done_at: datetime) -> None:
-        """Leave the pool now and be gone at `done_at`."""
+    def terminate(self, at: datetime, done_at: datetime, released_at: datetime) -> None:
+        """Leave service now, wait until `released_at`, and be gone at `done_at`."""
         self.terminating_at, self.terminated_at = at, done_at
+        self.released_at = released_at
+
+    def awaits_termination(self, at: datetime) -> bool:
+        """Whether it waits for the pool's pre-termination hook."""
+        leaving, released = self.terminating_at, self.released_at
+        return leaving is not None and released is not None and leaving <= at < released
+
+    def attachment(self, at: datetime) -> str:
+        """Return the lifecycle state of GetInstancePoolInstance.
+
+        SDK 2.189 core/models/instance_pool_instance.py.
+        """
+        if self.awaits_termination(at):
+            return "TERMINATION_AWAIT"
+        if self.terminating_at is not None:
+            return "DETACHING"
+        return "ATTACHING" if self.state(at) == "Provisioning" else "ACTIVE"
 
 
 def place(domains: Sequence[Domain], members: Sequence[Member]) -> Domain:

@@ -60,13 +60,18 @@ class Metadata:
 
     def _description(self) -> dict[str, str]:
         principal = self.instance.principal
-        return {
+        found = {
             "id": principal.user,
             "tenantId": principal.tenancy,
             "compartmentId": principal.tenancy,
             "region": self.instance.region,
             "canonicalRegionName": self.instance.region,
         }
+        if self._world.home is not None:
+            pool, member = self._world.home
+            found |= {"id": member.id, "instancePoolId": pool.id, "region": pool.region}
+            found["compartmentId"] = pool.compartment_id
+        return found
 
 
 def _guarded(answer: Callable[[], Response]) -> Callable[[HttpRequest], Awaitable[Response]]:

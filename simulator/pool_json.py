@@ -32,7 +32,7 @@ def pool_details(pool: Pool, seen: Snapshot) -> dict[str, object]:
         "loadBalancers": [],
         "instanceDisplayNameFormatter": None,
         "instanceHostnameFormatter": None,
-        "lifecycleManagement": None,
+        "lifecycleManagement": _hook(pool),
     }
 
 
@@ -54,6 +54,18 @@ def _common(pool: Pool, seen: Snapshot) -> dict[str, object]:
         "timeCreated": timestamp(pool.created_at),
         "freeformTags": pool.freeform_tags,
         "definedTags": {},
+    }
+
+
+def _hook(pool: Pool) -> dict[str, object] | None:
+    return None if pool.lifecycle_management is None else pool.lifecycle_management.given
+
+
+def pool_instance(pool: Pool, member: Member, shape: str, at: datetime) -> dict[str, object]:
+    """Return the InstancePoolInstance of GetInstancePoolInstance."""
+    return instance_summary(pool, member, shape, at) | {
+        "instancePoolId": pool.id,
+        "lifecycleState": member.attachment(at),
     }
 
 

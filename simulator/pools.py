@@ -8,9 +8,9 @@ import heapq
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from simulator.lifecycle import Snapshot, Timing
+from simulator.lifecycle import PreTermination, Snapshot, Timing
 from simulator.members import Domain, Member, choose_victims, place
 from simulator.names import ocid, unique
 from simulator.work_requests import OUT_OF_CAPACITY, Failure, WorkRequest
@@ -31,6 +31,7 @@ class Pool:
     timing: Timing = field(default_factory=Timing)
     instance_configuration_id: str = ""
     freeform_tags: dict[str, str] = field(default_factory=dict)
+    lifecycle_management: PreTermination | None = None
     size: int = 0
     host_capacity: int | None = None
     capacity_failure: Failure = OUT_OF_CAPACITY
@@ -104,6 +105,38 @@ class Pool:
         self._launch(1, now)
         self._record(now, changed=True)
 
+    def detach(
+        self, member: Member, now: datetime, *, decrement: bool, terminate: bool
+    ) -> WorkRequest:
+        """Let one member go; without `decrement` the pool launches another.
+
+        One that is not terminated lives on outside the pool.
+        """
+        if terminate:
+            request = self._terminate([member], now)
+        else:
+            member.is_detached = True
+            member.terminate(now, now, now)
+            request = self._request("DetachInstanceInPool", now, now)
+        if decrement:
+            self.size -= 1
+        else:
+            self._launch(1, now)
+        self._record(now, changed=True)
+        return request
+
+    def proceed(self, member: Member, now: datetime) -> None:
+        """Let a member go that waits for the pre-termination hook."""
+        done = now + self.timing.terminate
+        member.released_at, member.terminated_at = now, done
+        self._schedule(done, self._settle)
+        self._record(now, changed=True)
+
+    def restart(self, now: datetime) -> None:
+        """Power every member off and on again: STARTING, then RUNNING."""
+        self.stop(now)
+        self.start(now)
+
     def stop(self, now: datetime) -> None:
         """Power the whole pool off."""
         self._state = "STOPPED"
@@ -173,9 +206,11 @@ class Pool:
         self._schedule(min(now + self.timing.retry, give_up_at), retry)
 
     def _terminate(self, victims: list[Member], now: datetime) -> WorkRequest:
-        done = now + self.timing.terminate
+        hook = self.lifecycle_management
+        released = now + (hook.timeout if hook else timedelta(0))
+        done = released + self.timing.terminate
         for member in victims:
-            member.terminate(now, done)
+            member.terminate(now, done, released)
         self._schedule(done, self._settle)
         return self._request("TerminateInstancesInPool", now, done)
 

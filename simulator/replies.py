@@ -22,7 +22,9 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
-        """Return the body's bytes. NaN stays the bare word that OCI's clients accept."""
+        """Return the body's bytes, none for None. NaN stays the bare word that clients accept."""
+        if self.body is None:
+            return b""
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 

@@ -79,6 +79,7 @@ class PoolSpec(_Spec):
         provisioning: begin in PROVISIONING instead of with instances that run already.
         age_seconds: how long the pool has existed, at this size and the first value of its
             demand, so that there is a past to query; a pool in provisioning has none.
+        hosts_this: the machine that the metadata service describes is the pool's first instance.
     """
 
     name: str = Field(min_length=1, max_length=255)
@@ -88,6 +89,7 @@ class PoolSpec(_Spec):
     size: int = Field(default=1, ge=0, le=500)
     provisioning: bool = False
     age_seconds: float = Field(default=3600, ge=0)
+    hosts_this: bool = False
     availability_domains: int = Field(default=3, ge=1, le=3)
     demand: CurveSpec = ConstantCurve(kind="constant", value=0)
     capacity: float = Field(default=100, gt=0)

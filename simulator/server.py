@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from simulator import admin, compute, ingestion, monitoring, requests_api
+from simulator import actions, admin, compute, ingestion, listing, monitoring, requests_api
 from simulator.calls import error_reply
 from simulator.errors import ApiError
 from simulator.gate import Operation
@@ -27,6 +27,7 @@ from simulator.metadata import Metadata
 from simulator.world import World
 
 _POOLS = "/20160918/instancePools"
+_POOL = _POOLS + "/{instancePoolId}"
 _WORK = "/20160918/workRequests"
 _METRICS = "/20180401/metrics"
 _SCALING = "/20181001/autoScalingConfigurations"
@@ -43,6 +44,33 @@ OPERATIONS = (
         _POOLS + "/{instancePoolId}/instances",
         compute.list_instance_pool_instances,
     ),
+    Operation(
+        "GetInstancePoolInstance",
+        "GET",
+        _POOL + "/instances/{instanceId}",
+        actions.get_instance_pool_instance,
+    ),
+    Operation(
+        "DetachInstancePoolInstance",
+        "POST",
+        _POOL + "/actions/detachInstance",
+        actions.detach_instance_pool_instance,
+    ),
+    Operation(
+        "TerminationProceedInstancePoolInstance",
+        "POST",
+        _POOL + "/actions/terminationProceed",
+        actions.termination_proceed,
+    ),
+    *(
+        Operation(
+            f"{action.title()}InstancePool",
+            "POST",
+            f"{_POOL}/actions/{action}",
+            actions.power(action),
+        )
+        for action in ("start", "stop", "softstop", "reset", "softreset")
+    ),
     Operation("ListWorkRequests", "GET", _WORK, requests_api.list_work_requests),
     Operation("GetWorkRequest", "GET", _WORK + "/{workRequestId}", requests_api.get_work_request),
     Operation(
@@ -57,6 +85,7 @@ OPERATIONS = (
         _METRICS + "/actions/summarizeMetricsData",
         monitoring.summarize_metrics_data,
     ),
+    Operation("ListMetrics", "POST", _METRICS + "/actions/listMetrics", listing.list_metrics),
     Operation("PostMetricData", "POST", _METRICS, ingestion.post_metric_data),
     Operation(
         "ListAutoScalingConfigurations",

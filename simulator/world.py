@@ -14,7 +14,7 @@ from simulator.faults import Faults, Rule
 from simulator.journal import Journal
 from simulator.lifecycle import Snapshot
 from simulator.load import Curve, DemandHistory, LoadModel, constant
-from simulator.members import Domain
+from simulator.members import Domain, Member
 from simulator.names import ocid
 from simulator.pools import Pool
 from simulator.replies import Reply
@@ -45,6 +45,7 @@ class World:
     Attributes:
         clock: simulated time: pools, metrics, timestamps.
         wall: wall time: signatures and request rates.
+        home: the pool and the instance that this very machine is, if it is one.
         seed: the same seed, requests and times give the same answers.
     """
 
@@ -59,6 +60,7 @@ class World:
     catalogue: Catalogue = field(default_factory=Catalogue)
     autoscaling: list[Autoscaling] = field(default_factory=list)
     compartments: set[str] = field(default_factory=set)
+    home: tuple[Pool, Member] | None = None
     retry_tokens: dict[tuple[str, str], tuple[datetime, str, Reply]] = field(default_factory=dict)
     spent: dict[tuple[str, str], deque[datetime]] = field(default_factory=dict)
     _faults: Faults = field(default_factory=Faults)
@@ -135,6 +137,8 @@ class World:
             self.compartments.add(pool.compartment_id)
             self._apply_shortages()
             pool.start_with(spec.size, launching=spec.provisioning)
+            if spec.hosts_this and pool.members:
+                self.home = (pool, pool.members[0])
             return pool
 
     def add_stream(self, spec: StreamSpec) -> Stream:

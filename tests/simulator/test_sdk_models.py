@@ -120,11 +120,13 @@ def test_every_answer_fits_the_models_of_the_sdk(busy: OciWorld) -> None:
         ]
     }
     one_pool = f"/instancePools/{pool.id}"
+    one_member = f"{one_pool}/instances/{pool.members[0].id}"
     one_request = f"/workRequests/{request.id}"
     cases: list[tuple[Any, str, str, dict[str, Any], str]] = [
         (busy.compute, "GET", "/instancePools", scope, "list[InstancePoolSummary]"),
         (busy.compute, "GET", one_pool, {}, "InstancePool"),
         (busy.compute, "GET", f"{one_pool}/instances", scope, "list[InstanceSummary]"),
+        (busy.compute, "GET", one_member, {}, "InstancePoolInstance"),
         (busy.work, "GET", "/workRequests", scope, "list[WorkRequestSummary]"),
         (busy.work, "GET", one_request, {}, "WorkRequest"),
         (busy.work, "GET", f"{one_request}/errors", {}, "list[WorkRequestError]"),
@@ -144,6 +146,10 @@ def test_every_answer_fits_the_models_of_the_sdk(busy: OciWorld) -> None:
     metrics = raw(busy.monitoring, "POST", action, query_params=scope, body=query)
     assert metrics
     assert complaints(metrics, "list[MetricData]", "metrics") == []
+    action = "/metrics/actions/listMetrics"
+    names = raw(busy.monitoring, "POST", action, query_params=scope, body={})
+    assert names
+    assert complaints(names, "list[Metric]", "names") == []
     posted = raw(busy.monitoring, "POST", "/metrics", body=post)
     assert posted["failedMetricsCount"] == 1
     assert complaints(posted, "PostMetricDataResponseDetails", "post") == []
