@@ -18,8 +18,8 @@ from tests.oci_world import COMPARTMENT, OciWorld, constant
 MODELS = {
     **vars(oci.core.models),
     **vars(oci.work_requests.models),
-    **vars(oci.monitoring.models),
     **vars(oci.autoscaling.models),
+    **vars(oci.monitoring.models),
 }
 SIMPLE: dict[str, tuple[type, ...]] = {
     "str": (str,),
