@@ -124,7 +124,11 @@ def central_url(given: str | None, environment: Mapping[str, str]) -> str:
 
 
 def connect(url: str | None = None) -> OperatorClient:
-    """A client with the token of the environment or of the saved session."""
+    """A client with the token of the environment or of the saved session; it ends with the command.
+
+    Raises:
+        OperatorError: the address would carry secrets in the clear.
+    """
     environment = os.environ
     address = central_url(url, environment)
     saved = SavedSession.load(session_file(environment))
@@ -132,7 +136,9 @@ def connect(url: str | None = None) -> OperatorClient:
     if token is None and saved is not None and saved.url == address:
         token = saved.token  # a token is only ever sent to the central that gave it
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return OperatorClient(httpx.Client(base_url=address, headers=headers, timeout=30))
+    http = httpx.Client(base_url=address, headers=headers, timeout=30)
+    click.get_current_context().call_on_close(http.close)
+    return OperatorClient(http)
 
 
 @contextmanager
