@@ -17,6 +17,9 @@ from shared.engine.samples import Window
 from shared.engine.totals import Total
 from shared.engine.wording import amount, instances, span
 
+_EPSILON = 1e-9
+"""Sentences about edges need no rationals: what is a whole number to a billionth is one."""
+
 
 class Load(NamedTuple):
     """The load of a window as seen by someone who wants to grow and by one who wants to shrink.
@@ -139,7 +142,7 @@ class TargetTrackingVoter:
         size, shown = scene.size, amount(load.plain, percent=self.percent)
         need = self._wanted(load, size)
         if need is None:
-            return self._vote(scene, window, load, size, self._on_target(load, shown))
+            return self._vote(scene, window, load, size, self._stays(load, shown, size))
         code = Code.DAMPED if load.damped else Code.OFF_TARGET
         noted = f" (with {load.damped} counted in)" if load.damped else ""
         what = "total" if self.policy.per_instance else "at"
@@ -166,13 +169,17 @@ class TargetTrackingVoter:
             return None if load.damped or low <= size else low
         return None
 
-    def _on_target(self, load: Load, shown: str) -> Reason:
-        if load.damped and not self.in_float <= load.plain <= self.out_float:
+    def _stays(self, load: Load, shown: str, size: int) -> Reason:
+        is_outside = not self.in_float <= load.plain <= self.out_float
+        if load.damped and is_outside:
             text = f"{self.label} {shown} is not acted on: {load.damped}"
             return Reason(Code.DAMPED, text)
         if load.out_count != load.into_count:
             text = f"{self.label} {shown} on {load.out_count} to {load.into_count} instances"
             return Reason(Code.ON_TARGET, f"{text}, as the count changed, asks for no change")
+        if is_outside and not self.policy.per_instance:
+            text = f"{self.label} at {shown} with target {self.aim} still needs {instances(size)}"
+            return Reason(Code.OFF_TARGET, text)
         if self.policy.per_instance:
             text = f"{self.label} total {shown} is within {self.around} per instance"
         else:
@@ -251,19 +258,20 @@ class TargetTrackingVoter:
 
     def _edges(self, size: int, load: Load) -> tuple[Edge | None, Edge | None]:
         """The values at which this policy would ask for more, and for less, than `size`."""
-        if self.policy.per_instance:
-            value = max(self.out_float * size, self.target_float * size)
-            grows = Edge(value, max(size + 1, math.floor(value / self.target_float) + 1))
-            if size == 0:
-                return grows, None
-            fewer = min(self.in_float * size, self.target_float * (size - 1))
-            return grows, Edge(fewer, size - 1)
-        count = load.out_count or 1
-        value = max(self.out_float, self.target_float * size / count)
-        more = math.floor(value * count / self.target_float + 1e-9) + 1
-        grows = Edge(value, max(size + 1, more))
-        fewer = min(self.in_float, self.target_float * (size - 1) / (load.into_count or 1))
-        return grows, Edge(fewer, size - 1) if size > 1 else None
+        if self.policy.per_instance:  # the tolerance is per instance, the load is the value itself
+            low, high = self.in_float * size, self.out_float * size
+            out_count = into_count = 1
+        else:
+            low, high = self.in_float, self.out_float
+            out_count, into_count = load.out_count or 1, load.into_count or 1
+        more = max(high, self.target_float * size / out_count)
+        above = math.floor(more * out_count / self.target_float + _EPSILON) + 1
+        grows = Edge(more, max(size + 1, above))
+        less = min(low, self.target_float * (size - 1) / into_count)
+        if less <= 0:
+            return grows, None
+        below = math.ceil(less * into_count / self.target_float - _EPSILON)
+        return grows, Edge(less, min(size - 1, below))
 
 
 def compile(policy: TargetTracking) -> TargetTrackingVoter:  # noqa: A001 # every kind's module has it

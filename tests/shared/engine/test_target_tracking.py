@@ -151,7 +151,7 @@ DAMPING: dict[str, tuple[int, dict[str, object], dict[str, float | None], int, s
         4, {**fleet(3, 99), "vm3": 100}, {"vm3": 2.5}, 5, "damped",
     ),
     "warm enough a minute before the window's end: counts": (
-        4, {**fleet(3, 30), "vm3": 100}, {"vm3": 3}, 4, "on_target",
+        4, {**fleet(3, 30), "vm3": 100}, {"vm3": 3}, 4, "off_target",
     ),
     "started after the window: no sample is missing": (4, fleet(3, 30), {"vm3": 1}, 2, "damped"),
 }  # fmt: skip
