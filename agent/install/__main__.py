@@ -51,7 +51,7 @@ def main(words: list[str]) -> None:
 def _hand_over(environment: Path, words: list[str]) -> NoReturn:
     python = str(environment / "bin" / "python")
     os.environ.pop("PYTHONPATH", None)
-    os.execv(python, [python, "-m", "poolkeeper", "agent", "install", *words])  # noqa: S606 # our own environment
+    os.execv(python, [python, "-I", "-m", "poolkeeper", "agent", "install", *words])  # noqa: S606 # our own environment
 
 
 def base_python() -> Path:

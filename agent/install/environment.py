@@ -39,7 +39,7 @@ def make_environment(facts: Facts, release: Release, wheels: Path | None) -> lis
         WriteFile(archive, release.content),
         Run((*pip, "--require-hashes", "--requirement", str(pins)), "pinned dependencies"),
         Run((*pip, "--no-deps", str(archive)), f"poolkeeper {release.version}"),
-        Run((str(python), "-c", _PARTS), "every part loads on this machine"),
+        Run((str(python), "-I", "-c", _PARTS), "every part loads on this machine"),
         WriteFile(home / UNIT, release.unit),
         WriteFile(home / MARKER, b""),
     ]

@@ -95,7 +95,7 @@ def gather(layout: Layout, running: Path, probe: Probe) -> Facts:
         current=_target(layout.current),
         previous=_target(layout.previous),
         command=str(layout.command.readlink()) if layout.command.is_symlink() else None,
-        is_enabled=_is_enabled(layout),
+        is_enabled=layout.wanted.is_symlink(),
         state=state_of(probe) if live else "",
         has_restorecon=live and Path("/usr/sbin/restorecon").exists(),
     )
@@ -120,7 +120,3 @@ def _directories(path: Path) -> list[Path]:
 
 def _target(link: Path) -> str | None:
     return link.readlink().name if link.is_symlink() else None
-
-
-def _is_enabled(layout: Layout) -> bool:
-    return layout.at(f"/etc/systemd/system/multi-user.target.wants/{UNIT}").is_symlink()

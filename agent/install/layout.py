@@ -54,6 +54,11 @@ class Layout:
         return self.at(f"/etc/systemd/system/{UNIT}")
 
     @property
+    def wanted(self) -> Path:
+        """The link by which the unit starts at boot."""
+        return self.at(f"/etc/systemd/system/multi-user.target.wants/{UNIT}")
+
+    @property
     def drop_in(self) -> Path:
         """Names the credentials that exist; beside it lie the operator's own drop-ins."""
         return self.at(f"/etc/systemd/system/{UNIT}.d/10-credentials.conf")

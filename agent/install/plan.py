@@ -90,7 +90,7 @@ def plan_uninstall(facts: Facts, *, purge: bool) -> list[Step]:
         if layout.is_live:
             steps.append(Run(("systemctl", "disable", "--now", UNIT), "stop the agent"))
         elif facts.is_enabled:
-            steps.append(Run(_systemctl(layout, "disable"), "not at boot"))
+            steps.append(Remove(layout.wanted))
         steps.append(Remove(layout.unit))
     if layout.drop_in in facts.files:
         steps += [Remove(layout.drop_in), RemoveIfEmpty(layout.drop_in.parent)]
@@ -191,13 +191,10 @@ def _start(facts: Facts, *, changed: bool) -> list[Step]:
     layout, steps = facts.layout, list[Step]()
     if layout.is_live and changed:
         steps.append(Run(("systemctl", "daemon-reload"), "read the unit"))
-    if not facts.is_enabled:
-        steps.append(Run(_systemctl(layout, "enable"), "at boot"))
+    if not facts.is_enabled and layout.is_live:
+        steps.append(Run(("systemctl", "--quiet", "enable", UNIT), "at boot"))
+    elif not facts.is_enabled:
+        steps.append(Link(layout.wanted, layout.on_node(layout.unit)))
     if layout.is_live and (changed or not facts.is_started):
         steps.append(Run(("systemctl", "--no-block", "restart", UNIT), "run this release"))
     return steps
-
-
-def _systemctl(layout: Layout, verb: str) -> tuple[str, ...]:
-    where = () if layout.is_live else (f"--root={layout.root}",)
-    return ("systemctl", *where, "--quiet", verb, UNIT)

@@ -182,7 +182,7 @@ def test_a_reload_applies_a_local_configuration_in_the_same_process(world: Any) 
 
 def test_uninstall_keeps_state_until_it_is_purged(world: Any) -> None:
     root = world.node.root
-    in_release(world, ["cp", "-a", "/opt/poolkeeper/current/.", "/root/environment"])
+    in_release(world, ["cp", "-al", "/opt/poolkeeper/current/.", "/root/environment"])
     in_release(world, ["poolkeeper", "agent", "uninstall"])
     assert world.field("LoadState") == "not-found"
     assert not (root / "opt/poolkeeper").exists()
