@@ -167,7 +167,7 @@ def _apply_bounds(
     if bounds.override is not None:
         return "override"
     outside = bounds.clamp(trail.size) != trail.size
-    return "bounds" if moved and outside else "metrics"
+    return "bounds" if (moved and outside) or not plan.voters else "metrics"
 
 
 @dataclass(frozen=True, slots=True)
