@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from central.errors import ApiError
 from central.ingest.queue import IngestQueue
 from central.keys import KeyCache
+from central.oidc.flow import Oidc
 from central.passwords import PasswordWorker
 from central.store import audit
 from central.store.audit import Actor, Event
@@ -29,6 +30,7 @@ class Deps:
         retry_after: seconds, jittered, that a refused agent is asked to wait.
         trusted_proxies: peers whose X-Forwarded-For is believed.
         passwords: bcrypt, without taking processor time from ingest.
+        oidc: logging in through Keycloak, where it is set up.
         public_url: the address that browsers use, such as https://pools.example.com.
     """
 
@@ -39,6 +41,7 @@ class Deps:
     retry_after: Callable[[], int]
     trusted_proxies: frozenset[str] = field(default_factory=frozenset)
     passwords: PasswordWorker = field(default_factory=PasswordWorker)
+    oidc: Oidc | None = None
     public_url: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from central.deps import Deps
 from central.store import audit, sessions
@@ -19,18 +20,29 @@ class Opened:
     expires_at: datetime
 
 
-def open_session(
-    deps: Deps, nobody: Actor, user: User, kind: sessions.Kind, provider_session: str | None = None
-) -> Opened:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Which kind of session, by which way in, and Keycloak's own session behind it."""
+
+    kind: sessions.Kind
+    way: Literal["password", "keycloak"] = "password"
+    provider_session: str | None = None
+
+
+def open_session(deps: Deps, nobody: Actor, user: User, opening: Opening) -> Opened:
     """Start a session with a fresh secret and audit the login, in one transaction."""
     secret = new_session_token()
-    opening = sessions.Opening(
-        secret.digest, kind, nobody.ip_address, nobody.user_agent, provider_session
+    row = sessions.Opening(
+        secret.digest,
+        opening.kind,
+        nobody.ip_address,
+        nobody.user_agent,
+        opening.provider_session,
     )
     actor = replace(nobody, user_id=user.id, email=user.email, role=user.role)
-    details = {"kind": kind, "with": "keycloak" if provider_session else "password"}
+    details = {"session": opening.kind, "way": opening.way}
     event = Event("LOGIN", "AUTH", "user", str(user.id), user.email, details=details)
     with deps.engine.begin() as connection:
-        ends = sessions.start(connection, user.id, opening)
+        ends = sessions.start(connection, user.id, row)
         audit.append(connection, actor, event)
     return Opened(secret.text, user, ends.replace(tzinfo=UTC))

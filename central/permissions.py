@@ -45,6 +45,7 @@ DELETE /v1/sessions/{session_id}                   own
 GET    /v1/oidc/login                              public
 GET    /v1/oidc/callback                           public
 POST   /v1/oidc/token                              public
+GET    /v1/oidc/logout                             public
 POST   /v1/oidc/backchannel-logout                 public
 
 GET    /v1/nodes                                   read

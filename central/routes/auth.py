@@ -10,7 +10,7 @@ from central.credentials import COOKIE
 from central.deps import Operator, Parts, anonymous, audited, aware
 from central.errors import not_found
 from central.login import authenticate, check_own_password
-from central.opening import Opened, open_session
+from central.opening import Opened, Opening, open_session
 from central.passwords import check_new_password
 from central.store import people, sessions, users
 from central.store.audit import Event
@@ -24,7 +24,7 @@ COOKIE_SECONDS = sessions.LONGEST_HOURS * 3600
 @router.get("/login")
 async def login_ways(deps: Parts) -> LoginWays:
     """How one can log in here."""
-    return LoginWays(password=True, keycloak=False)
+    return LoginWays(password=True, keycloak=deps.oidc is not None)
 
 
 @router.post("/login")
@@ -32,7 +32,7 @@ async def login(body: Login, request: Request, deps: Parts) -> Session:
     """Exchange a password for a bearer token. Failures slow down, per account and address."""
     nobody = anonymous(request)
     user = await authenticate(deps, nobody, body.email, body.password)
-    opened = await run_in_threadpool(open_session, deps, nobody, user, "bearer")
+    opened = await run_in_threadpool(open_session, deps, nobody, user, Opening("bearer"))
     return bearer_session(opened)
 
 
@@ -44,7 +44,7 @@ async def open_browser_session(
     credentials.check_origin(request, deps.public_url)
     nobody = anonymous(request)
     user = await authenticate(deps, nobody, body.email, body.password)
-    opened = await run_in_threadpool(open_session, deps, nobody, user, "cookie")
+    opened = await run_in_threadpool(open_session, deps, nobody, user, Opening("cookie"))
     credentials.set_cookie(response, COOKIE, opened.text, COOKIE_SECONDS)
     return _browser(opened)
 

@@ -1,0 +1,1 @@
+"""Logging in through Keycloak: OpenID Connect, authorization code with PKCE."""
