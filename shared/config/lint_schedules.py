@@ -1,13 +1,12 @@
 """Lints of schedules: windows that never open, that nobody notices, or that contradict."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import islice
 from zoneinfo import ZoneInfo
 
-from shared.config.models import Config, Pool, Schedule
+from shared.config.models import Config, Limits, Schedule
 from shared.config.places import Places
 from shared.config.problems import Problem
 from shared.config.units import format_clock_time
@@ -23,7 +22,8 @@ Numbered = tuple[int, Schedule]
 
 def schedule_lints(config: Config, places: Places, now: datetime | None) -> Iterator[Problem]:
     """What is legal but wrong in the schedules of a file."""
-    pools = {pool.name: pool for pool in config.pools}
+    limits = {pool.name: pool.limits for pool in config.pools}
+    everywhere = _envelope(limits.values())
     opening: list[Numbered] = []
     for index, schedule in enumerate(config.schedules):
         never = _why_never(schedule, config.zone_of(schedule), now)
@@ -32,9 +32,19 @@ def schedule_lints(config: Config, places: Places, now: datetime | None) -> Iter
             continue
         opening.append((index, schedule))
         yield from _skipped_by_the_clocks(config, index, schedule, places, now)
-        concerned = [pools[n] for n in (schedule.pools or pools) if n in pools]
-        yield from _without_effect(index, schedule, concerned, places)
+        around = everywhere
+        if schedule.pools is not None:
+            around = _envelope(limits[name] for name in schedule.pools)
+        yield from _without_effect(index, schedule, around, places)
     yield from _contradictions(config, opening, places, now)
+
+
+def _envelope(limits: Iterable[Limits]) -> Limits | None:
+    """The lowest min and the highest max, or None without any pool."""
+    every = list(limits)
+    if not every:
+        return None
+    return Limits(min=min(each.min for each in every), max=max(each.max for each in every))
 
 
 def _why_never(schedule: Schedule, zone: str, now: datetime | None) -> str | None:
@@ -90,20 +100,20 @@ def _first_day(now: datetime | None) -> date:
 
 
 def _without_effect(
-    index: int, schedule: Schedule, pools: list[Pool], places: Places
+    index: int, schedule: Schedule, around: Limits | None, places: Places
 ) -> Iterator[Problem]:
     target = schedule.target_instances
     here = ("schedules", index, "target_instances")
-    if not pools:
+    if around is None:
         return
-    if schedule.mode == "at_least" and all(target <= pool.limits.min for pool in pools):
+    if schedule.mode == "at_least" and target <= around.min:
         advice = (
             "; to hold the pool down use mode at_most or exactly"
             if target == 0
             else "; the limits already keep that many"
         )
         yield places.problem(here, f"at_least {target} has no effect{advice}")
-    if schedule.mode == "at_most" and all(target >= pool.limits.max for pool in pools):
+    if schedule.mode == "at_most" and target >= around.max:
         yield places.problem(
             here, f"at_most {target} has no effect; the limits allow no more anyway"
         )
@@ -112,39 +122,67 @@ def _without_effect(
 def _contradictions(
     config: Config, opening: list[Numbered], places: Places, now: datetime | None
 ) -> Iterator[Problem]:
-    """Floors above ceilings, where both windows are open for one pool at one time."""
-    floors = [(i, s) for i, s in opening if s.mode != "at_most"]
-    ceilings = [(i, s) for i, s in opening if s.mode != "at_least"]
-    windows: dict[tuple[int, date], list[Interval]] = {}
-    pairs = (
-        (floor, ceiling)
-        for floor in floors
-        for ceiling in ceilings
-        if floor[1].target_instances > ceiling[1].target_instances and _share_a_pool(floor, ceiling)
-    )
-    for floor, ceiling in islice(pairs, _PAIRS):
-        first = _first_common_day(floor[1], ceiling[1], now)
-        for index, schedule in (floor, ceiling):
-            if (index, first) not in windows:
-                start = datetime.combine(first, time(), tzinfo=UTC)
-                year = occurrences(schedule, config.zone_of(schedule), start, start + _YEAR * _DAY)
-                windows[index, first] = list(year)
-        at = _first_overlap(windows[floor[0], first], windows[ceiling[0], first])
-        if at is not None:
+    """Floors above a ceiling, where both windows are open for one pool at one time."""
+    calendar = _Calendar(config, now)
+    ceilings = [entry for entry in opening if entry[1].mode != "at_least"]
+    looked_at = 0
+    for floor in (entry for entry in opening if entry[1].mode != "at_most"):
+        for ceiling in ceilings:
+            if not _could_contradict(floor[1], ceiling[1]):
+                continue
+            looked_at += 1
+            if looked_at > _PAIRS:
+                return
+            at = calendar.first_overlap(floor, ceiling)
+            if at is None:
+                continue
             zone = config.zone_of(floor[1])
-            local = at.astimezone(ZoneInfo(zone))
             yield places.problem(
                 ("schedules", floor[0], "target_instances"),
                 f"the floor {floor[1].target_instances} is above the ceiling"
                 f" {ceiling[1].target_instances} of schedule {ceiling[1].name!r} when both are"
-                f" open, as on {local:%Y-%m-%d %H:%M} {zone}; the floor wins",
+                f" open, as on {at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone};"
+                " the floor wins",
             )
+            break  # the first one is enough to mend
 
 
-def _share_a_pool(one: Numbered, other: Numbered) -> bool:
-    if one[1].pools is None or other[1].pools is None:
+def _could_contradict(floor: Schedule, ceiling: Schedule) -> bool:
+    """Whether they would fight if they were open together."""
+    if floor.target_instances <= ceiling.target_instances:
+        return False
+    if floor.pools is None or ceiling.pools is None:
         return True
-    return not set(one[1].pools).isdisjoint(other[1].pools)
+    return not set(floor.pools).isdisjoint(ceiling.pools)
+
+
+class _Calendar:
+    """The windows of a year, worked out once for each schedule and first day."""
+
+    def __init__(self, config: Config, now: datetime | None) -> None:
+        self._config = config
+        self._now = now
+        self._years: dict[tuple[int, date], list[Interval]] = {}
+
+    def first_overlap(self, one: Numbered, other: Numbered) -> datetime | None:
+        """The first instant at which both are open, or None."""
+        first = _first_common_day(one[1], other[1], self._now)
+        windows, others = self._year(one, first), self._year(other, first)
+        starts = [start for start, _ in others]
+        for start, end in windows:
+            at = bisect_right(starts, start) - 1
+            for candidate in others[max(at, 0) : at + 2]:
+                if max(start, candidate[0]) < min(end, candidate[1]):
+                    return max(start, candidate[0])
+        return None
+
+    def _year(self, entry: Numbered, first: date) -> list[Interval]:
+        index, schedule = entry
+        if (index, first) not in self._years:
+            start = datetime.combine(first, time(), tzinfo=UTC)
+            zone = self._config.zone_of(schedule)
+            self._years[index, first] = [*occurrences(schedule, zone, start, start + _YEAR * _DAY)]
+        return self._years[index, first]
 
 
 def _first_common_day(one: Schedule, other: Schedule, now: datetime | None) -> date:
@@ -152,13 +190,3 @@ def _first_common_day(one: Schedule, other: Schedule, now: datetime | None) -> d
     first = max(_first_day(now), one.from_ or date.min, other.from_ or date.min)
     last = min(one.until or date.max, other.until or date.max)
     return first if now is not None or first <= last else last - 14 * _DAY
-
-
-def _first_overlap(one: list[Interval], other: list[Interval]) -> datetime | None:
-    starts = [start for start, _ in other]
-    for start, end in one:
-        at = bisect_right(starts, start) - 1
-        for candidate in other[max(at, 0) : at + 2]:
-            if max(start, candidate[0]) < min(end, candidate[1]):
-                return max(start, candidate[0])
-    return None

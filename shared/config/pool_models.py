@@ -1,6 +1,7 @@
 """One instance pool: its limits, policies and tempers."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -81,6 +82,8 @@ OnMissing = Annotated[
 class Pool(Section):
     """One OCI instance pool and how it is sized."""
 
+    # Sections never change, so pools that leave one out share one: `cache` keeps it.
+
     name: Name = Field(description="Unique in the file; schedules and overrides refer to it.")
     instance_pool_id: PoolOcid = Field(description="The OCID of the instance pool.")
     compartment_id: CompartmentOcid = Field(description="The compartment that holds the pool.")
@@ -90,16 +93,16 @@ class Pool(Section):
         description="`active` decides and resizes; `observe` decides and reports but never resizes;"
         " `paused` keeps its hands off, limits included.",
     )
-    limits: Limits = Field(default_factory=lambda: Limits(min=1, max=10))
+    limits: Limits = Field(default_factory=cache(Limits))
     policies: list[Policy] = Field(
         default_factory=list,
         max_length=20,
         description="What asks for instances. The largest need wins; a policy without data only"
         " blocks shrinking.",
     )
-    stabilization: Stabilization = Field(default_factory=Stabilization)
-    cooldown: Cooldown = Field(default_factory=Cooldown)
-    max_step: MaxStep = Field(default_factory=MaxStep)
+    stabilization: Stabilization = Field(default_factory=cache(Stabilization))
+    cooldown: Cooldown = Field(default_factory=cache(Cooldown))
+    max_step: MaxStep = Field(default_factory=cache(MaxStep))
     warmup: UpToADay = Field(
         timedelta(minutes=1),
         description="How long after it was first seen Running an instance counts in full.",
