@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from shared.config.json_schema import json_schema
+from shared.config.json_schema import render
 from shared.config.lints import lint
 from shared.config.loader import ConfigError, load_document
 from shared.config.problems import Problem
@@ -78,7 +78,7 @@ def check(files: tuple[str, ...], as_json: bool, strict: bool) -> None:
 @click.command("schema")
 def schema() -> None:
     """Print the JSON Schema of the file, for editors (yaml-language-server) and other tools."""
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    click.echo(render(), nl=False)
 
 
 def examine(file: str, source: bytes, now: datetime) -> Finding:

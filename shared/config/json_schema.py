@@ -1,5 +1,6 @@
 """The JSON Schema of the file, for editors and for checks outside of Poolkeeper."""
 
+import json
 from typing import Any
 
 from shared.config.keys import NOT_DEFAULTABLE, all_sections
@@ -32,6 +33,11 @@ def json_schema() -> dict[str, Any]:
         "allOf": [_in_defaults_or_in_every_pool(key) for key in inherited],
         "$defs": parts,
     }
+
+
+def render() -> str:
+    """The schema as text: what `poolkeeper config schema` prints and docs/ holds."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _improve(section: type[Section], described: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from config_texts import BAD_FILES, HEAD, KEYS, pool, schedule
 from jsonschema import Draft202012Validator
 
-from shared.config.json_schema import DIALECT, json_schema
+from shared.config.json_schema import DIALECT, json_schema, render
 from shared.config.loader import load
 from shared.config.nodes import plain
 from shared.config.tree import parse_tree
@@ -119,5 +119,8 @@ def test_defaults_offer_every_key_of_a_pool_but_its_identity() -> None:
     assert "required" not in SCHEMA["$defs"]["Defaults"]
 
 
-def test_the_example_names_the_schema_for_editors() -> None:
-    assert EXAMPLE.read_text().startswith("# yaml-language-server: $schema=")
+def test_the_example_names_the_committed_schema_for_editors() -> None:
+    first_line = EXAMPLE.read_text().splitlines()[0]
+    path = EXAMPLE.parent / first_line.removeprefix("# yaml-language-server: $schema=")
+    mend = "run `poolkeeper config schema > docs/config.schema.json`"
+    assert path.read_text() == render(), mend
