@@ -16,7 +16,8 @@ from central.access import authorize
 from central.deps import Deps, deps_of
 from central.errors import ApiError
 from central.http_limits import BodyLimits, RequestLimits
-from central.routes import auth, configs, health, heartbeat, history, nodes
+from central.routes import audit, auth, configs, health, heartbeat, history, nodes, oidc, users
+from central.web_headers import WebHeaders
 from shared.wire import Problem
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,11 @@ def create_app(
         dependencies=[Depends(authorize)],  # in front of every route, whatever it declares
     )
     app.state.deps = deps
-    for module in (heartbeat, auth, nodes, configs, history, health):
+    for module in (heartbeat, auth, oidc, users, audit, nodes, configs, history, health):
         app.include_router(module.router)
     app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)
+    behind_tls = (deps.public_url or "").startswith("https://")
+    app.add_middleware(WebHeaders, behind_tls=behind_tls)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

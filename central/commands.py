@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from central.commands_people import people_settings
 from central.database import check_server, open_engine
 from central.embedded import EmbeddedPostgres
 from central.errors import ApiError, StartError
@@ -65,8 +66,15 @@ def serve(
     _set_up_logging()
     with _errors_as_sentences(), _database(data_dir) as (url, embedded):
         proxies = os.environ.get("POOLKEEPER_TRUSTED_PROXIES", "").split(",")
+        people = people_settings()
         settings = Settings(
-            url, heartbeat_seconds, with_migration or embedded, frozenset(filter(None, proxies))
+            url,
+            heartbeat_seconds,
+            with_migration or embedded,
+            frozenset(filter(None, proxies)),
+            people.oidc,
+            people.public_url,
+            people.first_admin,
         )
         whole = Central(settings, time.monotonic, random.SystemRandom())
         listener = bind(host, port)

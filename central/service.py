@@ -11,6 +11,8 @@ from central.answers import Answers, TextCache
 from central.app import create_app
 from central.database import Limits, check_server, open_engine
 from central.deps import Deps
+from central.first_admin import ensure_first_admin
+from central.housekeeping import tidy
 from central.ingest.queue import IngestQueue
 from central.ingest.transaction import GroupCommit
 from central.ingest.writer import IngestWriter
@@ -18,7 +20,9 @@ from central.jobs import Job, Jobs
 from central.keys import KeyCache
 from central.listener import Listener
 from central.migrate import migrate, require_current
+from central.oidc.flow import Oidc
 from central.partitions import ensure_partitions
+from central.passwords import PasswordWorker
 from central.store import configs, nodes
 from central.store.sweep import sweep
 
@@ -36,12 +40,18 @@ class Settings:
         heartbeat_seconds: the interval handed to agents while the fleet is small.
         migrate: bring the schema up to date at start instead of refusing an old one.
         trusted_proxies: addresses whose X-Forwarded-For is believed.
+        oidc: logging in through Keycloak, where it is set up.
+        public_url: the address that browsers use.
+        first_admin: address and password of the account of a database that has none.
     """
 
     database_url: str
     heartbeat_seconds: float = 30.0
     migrate: bool = False
     trusted_proxies: frozenset[str] = field(default_factory=frozenset)
+    oidc: Oidc | None = None
+    public_url: str | None = None
+    first_admin: tuple[str, str] | None = field(default=None, repr=False)
 
 
 class Central:
@@ -58,6 +68,7 @@ class Central:
         self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
         self._own_engine = open_engine(settings.database_url, pool_size=3)
         self.queue = IngestQueue()
+        self._passwords = PasswordWorker()
         keys = KeyCache(self._find_key, monotonic)
         answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
         self._writer = IngestWriter(
@@ -75,6 +86,7 @@ class Central:
                 Job("count nodes", 10.0, self._count_nodes),
                 Job("sweep", SWEEP_SECONDS, self._sweep),
                 Job("partitions", 600.0, self._ensure_partitions),
+                Job("people", 600.0, lambda: tidy(self._own_engine)),
             ]
         )
         deps = Deps(
@@ -84,6 +96,9 @@ class Central:
             self._is_ready,
             self._retry_after,
             settings.trusted_proxies,
+            self._passwords,
+            settings.oidc,
+            settings.public_url,
         )
         self.app: FastAPI = create_app(deps, monotonic)
 
@@ -97,6 +112,8 @@ class Central:
         if self._settings.migrate:
             migrate(self.engine)
         require_current(self.engine)
+        if self._settings.first_admin is not None:
+            ensure_first_admin(self.engine, *self._settings.first_admin)
         self._ensure_partitions()
         self._count_nodes()
         self._started = True
@@ -109,6 +126,7 @@ class Central:
         if self._started:
             self._writer.stop(DRAIN_SECONDS)
             self._jobs.stop()
+        self._passwords.close()
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
             engine.dispose()
