@@ -1,7 +1,8 @@
 """Install from one file: `PYTHONPATH=poolkeeper-….whl python3.11 -m agent.install OPTIONS`.
 
 Makes the release's environment with nothing but the standard library, then lets the `poolkeeper`
-in it go on as `poolkeeper agent install OPTIONS`.
+in it go on as `poolkeeper agent install OPTIONS`. With --pins it prints what the agent needs, for
+`pip download`.
 """
 
 import argparse
@@ -26,11 +27,15 @@ def main(words: list[str]) -> None:
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--root", type=Path, default=Path("/"))
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--pins", action="store_true")
     known, _ = parser.parse_known_args(words)
     source = known.source or _own_wheel()
     layout = Layout(known.root.absolute())
     try:
         release = read_release(source)
+        if known.pins:
+            print(release.requirements, end="")  # noqa: T201 # for pip download
+            return
         facts = gather(layout, base_python(), probe)
         steps: list[Step] = [MakeDirectory(layout.environments, 0o755)]
         steps += make_environment(facts, release, known.wheels)
