@@ -46,7 +46,7 @@ def _connect(
     metrics = TokenBucket(speed * _METRIC_RATE, _BURST, around.monotonic, rest)
     client = OciClient(
         Means(
-            credentials=Credentials(settings.oci_auth),
+            credentials=Credentials(settings.oci_auth, around.wall, around.monotonic),
             endpoint=settings.oci_endpoint,
             wall=around.wall,
             monotonic=around.monotonic,
@@ -68,8 +68,9 @@ def _central(settings: Settings, around: Surroundings) -> Central | None:
     if settings.central_url is None:
         return None
     key = settings.api_key or ""
+    is_local = settings.central_url.startswith("http://")  # only loopback: never by a proxy
     return CentralClient(
-        httpx.Client(follow_redirects=False),
+        httpx.Client(follow_redirects=False, trust_env=not is_local),
         settings.central_url,
         lambda: key,
         around.monotonic,

@@ -8,9 +8,8 @@ import json
 import random
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +19,40 @@ from oci._vendor import requests
 from oci.base_client import BaseClient
 from oci.circuit_breaker import NoCircuitBreakerStrategy
 
+from agent import causes
 from agent.clock import Monotonic, Wall
 from agent.errors import CallError, Cause
 from agent.oci_calls import MONITORING, Answer, Call
+from agent.principal import AuthUnavailableError, Principal, Token
 from agent.settings import OciAuth
 from agent.throttle import Breaker, TokenBucket
 
 TIMEOUTS = (3.0, 10.0)
 TRIES = 3
 BUDGET_SECONDS = 15.0
-_ALLOWED_SKEW_SECONDS = 300
 
 
 class Credentials:
-    """Builds what signs requests, once, and never blocks a caller for longer than 10 seconds.
+    """Says what signs requests. Building it never waits for the network.
 
-    The SDK's instance-principal signer fetches a certificate and a token when it is built, which
-    takes minutes where there is no metadata service; it is built on a thread of its own.
+    Args:
+        auth: the kind, and where its parts are.
+        wall: tells when a token is old.
+        monotonic: measures how long the first requests wait for a token.
     """
 
-    def __init__(self, auth: OciAuth) -> None:
+    def __init__(self, auth: OciAuth, wall: Wall, monotonic: Monotonic) -> None:
         self._auth = auth
-        self._lock = threading.Lock()
-        self._builder: Future[Any] | None = None
+        self._principal = Principal(_Renewal(auth.federation_endpoint), wall, monotonic)
 
     def signer(self, region: str) -> tuple[dict[str, Any], Any]:
         """Return the SDK's configuration and signer for calls to a region.
 
         Raises:
-            Exception: whatever the SDK says about a bad profile, key or metadata service.
+            Exception: whatever the SDK says about a bad profile or key.
         """
         if self._auth.kind == "instance_principal":
-            return {"region": region}, self._instance_principal()
+            return {"region": region}, _PrincipalSigner(self._principal)
         if self._auth.kind == "config_file":
             found = oci.config.from_file(self._auth.config_file, self._auth.profile)
         else:
@@ -72,26 +73,50 @@ class Credentials:
         )
         return config, signer
 
-    def _instance_principal(self) -> Any:
-        with self._lock:
-            if self._builder is None or (self._builder.done() and self._builder.exception()):
-                self._builder = Future()
-                threading.Thread(
-                    target=_build_principal, args=(self._builder,), name="oci-auth", daemon=True
-                ).start()
-            builder = self._builder
-        return builder.result(timeout=10)
+    def refused(self) -> None:
+        """Note that OCI answered 401: a token is renewed, a key stays what it is."""
+        if self._auth.kind == "instance_principal":
+            self._principal.refused()
 
 
-def _build_principal(result: "Future[Any]") -> None:
-    try:
-        strategy = oci.retry.NoneRetryStrategy()
-        signer = oci.auth.signers.InstancePrincipalsSecurityTokenSigner(
-            federation_client_retry_strategy=strategy
+class _PrincipalSigner(oci.auth.signers.SecurityTokenSigner):  # type: ignore[misc] # no types
+    """Signs by the principal; the SDK asks for this class when there is no user."""
+
+    def __init__(self, principal: Principal) -> None:  # its parent would want a token at once
+        self._principal = principal
+
+    def __call__(self, request: Any, *_: Any, **__: Any) -> Any:
+        return self._principal(request)
+
+
+class _Renewal:
+    """Gets tokens by the SDK's federation client, one try at a time."""
+
+    def __init__(self, federation_endpoint: str | None) -> None:
+        self._endpoint = federation_endpoint
+        self._source: Any = None
+
+    def __call__(self) -> Token:
+        once = oci.retry.NoneRetryStrategy()
+        if self._source is None:
+            self._source = oci.auth.signers.InstancePrincipalsSecurityTokenSigner(
+                retry_strategy=once,
+                federation_client_retry_strategy=once,
+                federation_client_circuit_breaker_strategy=NoCircuitBreakerStrategy(),
+                federation_endpoint=self._endpoint,
+            )
+        else:
+            self._source.refresh_security_token()
+        client = self._source.federation_client
+        claims = client.security_token.get_jwt()
+        return Token(
+            oci.auth.signers.SecurityTokenSigner(
+                client.security_token.security_token,
+                client.session_key_supplier.get_key_pair()["private"],
+            ),
+            datetime.fromtimestamp(claims["iat"], UTC),
+            datetime.fromtimestamp(claims["exp"], UTC),
         )
-        result.set_result(signer)
-    except BaseException as error:  # noqa: BLE001 # handed to whoever waits for the signer
-        result.set_exception(error)
 
 
 @dataclass(frozen=True)
@@ -151,17 +176,9 @@ class OciClient:
     def _once(self, call: Call) -> Answer:
         bucket = self._means.metrics if call.service is MONITORING else self._means.others
         breaker = self._breaker(call)
-        paused = breaker.remaining()
-        if paused:
-            raise CallError(
-                Cause(
-                    call.operation,
-                    f"{call.service.name} in {call.region} keeps failing; again in {paused:.0f} s",
-                    code="CircuitOpen",
-                    certainty="not_sent",
-                    retry=True,
-                )
-            )
+        pause = breaker.remaining()
+        if pause:
+            raise CallError(causes.paused(call, pause))
         bucket.take()
         try:
             answer = self._send(call)
@@ -184,13 +201,15 @@ class OciClient:
                 response_type="object",
                 operation_name=call.operation,
             )
+        except AuthUnavailableError as error:
+            raise CallError(causes.unsigned(call, str(error))) from error
         except oci.exceptions.ServiceError as error:
             raise CallError(self._refused(call, error)) from error
         except oci.exceptions.ConnectTimeout as error:
-            raise CallError(_unsent(call, "no connection within 3 s")) from error
+            raise CallError(causes.unsent(call, "no connection within 3 s")) from error
         except oci.exceptions.RequestException as error:
             raise CallError(_broken(call, error)) from error
-        if isinstance(response.data, str):
+        if isinstance(response.data, str) and response.data:
             message = "the answer is not JSON; is a proxy in between?"
             raise CallError(
                 Cause(call.operation, message, code="BadAnswer", certainty="unknown", retry=True)
@@ -200,7 +219,8 @@ class OciClient:
     def _refused(self, call: Call, error: oci.exceptions.ServiceError) -> Cause:
         message = str(error.message).strip()
         if error.status == 401:
-            message += self._skew(error.headers.get("date"))
+            message += causes.skew(error.headers.get("date"), self._means.wall())
+            self._means.credentials.refused()
         return Cause(
             call.operation,
             message,
@@ -209,19 +229,8 @@ class OciClient:
             request_id=error.request_id,
             certainty="unknown" if error.status >= 500 else "refused",
             retry=error.status == 429 or error.status >= 500,
-            retry_after=_seconds(error.headers.get("retry-after")),
+            retry_after=causes.retry_after(error.headers.get("retry-after")),
         )
-
-    def _skew(self, date: str | None) -> str:
-        try:
-            theirs = parsedate_to_datetime(date or "")
-        except ValueError:
-            return ""
-        skew = (self._means.wall() - theirs).total_seconds()
-        if abs(skew) <= _ALLOWED_SKEW_SECONDS:
-            return ""
-        way = "ahead of" if skew > 0 else "behind"
-        return f" This node's clock is {abs(skew):.0f} s {way} Oracle's; 300 s are allowed."
 
     def _client(self, call: Call) -> BaseClient:
         key = (call.service.name, call.region)
@@ -234,10 +243,7 @@ class OciClient:
         try:
             config, signer = self._means.credentials.signer(call.region)
         except Exception as error:  # the SDK raises anything here; told as one sentence
-            message = f"no OCI credentials: {type(error).__name__}: {error}"
-            raise CallError(
-                Cause(call.operation, message, code="AuthUnavailable", certainty="not_sent")
-            ) from error
+            raise CallError(causes.unsigned(call, f"{type(error).__name__}: {error}")) from error
         return BaseClient(
             call.service.name,
             config,
@@ -262,10 +268,6 @@ def _endpoint(template: str | None, region: str) -> str | None:
     return None if template is None else template.replace("{region}", region)
 
 
-def _unsent(call: Call, message: str) -> Cause:
-    return Cause(call.operation, message, code="Unreachable", certainty="not_sent", retry=True)
-
-
 def _broken(call: Call, error: oci.exceptions.RequestException) -> Cause:
     inner = error.args[0] if error.args else error
     if isinstance(inner, requests.exceptions.ReadTimeout):
@@ -275,13 +277,6 @@ def _broken(call: Call, error: oci.exceptions.RequestException) -> Cause:
     reason = inner.args[0] if getattr(inner, "args", ()) else None
     reason = getattr(reason, "reason", reason)
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return _unsent(call, "connection refused or host unknown")
+        return causes.unsent(call, "connection refused or host unknown")
     message = f"the connection broke: {type(inner).__name__}"
     return Cause(call.operation, message, None, "Unreachable", None, "unknown", retry=True)
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return min(max(float(header or ""), 0.0), 1800.0)
-    except ValueError:
-        return None

@@ -11,12 +11,18 @@ from urllib.parse import urlsplit
 from agent.errors import SettingsError
 
 AuthKind = Literal["instance_principal", "config_file", "api_key"]
+METADATA_URL = "http://169.254.169.254/opc/v2"
+"""Oracle's instance metadata service, version 2."""
 AUTH_KINDS: tuple[AuthKind, ...] = ("instance_principal", "config_file", "api_key")
 
 
 @dataclass(frozen=True, slots=True)
 class OciAuth:
-    """How requests to OCI are signed. `config_file` uses a profile, `api_key` the four fields."""
+    """How requests to OCI are signed. `config_file` uses a profile, `api_key` the four fields.
+
+    `federation_endpoint` is where an instance trades its certificate for a token; None leaves the
+    choice to Oracle's SDK.
+    """
 
     kind: AuthKind = "instance_principal"
     config_file: str = "~/.oci/config"
@@ -25,6 +31,7 @@ class OciAuth:
     user: str = ""
     fingerprint: str = ""
     key_file: str = ""
+    federation_endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class Settings:
         state_dir: where state, outbox and last-known-good configurations are kept.
         config_file: a local configuration; with a central it only bootstraps.
         oci_endpoint: one base URL for all OCI services (simulator, private endpoint).
+        metadata_url: where an OCI instance learns about itself.
         guard_file: what the node's owner allows whatever the YAML says.
         trace_file: every decision is appended there as a JSON line, for replays.
         notify_socket: where systemd listens.
@@ -58,6 +66,7 @@ class Settings:
     config_file: Path | None = None
     oci_auth: OciAuth = field(default_factory=OciAuth)
     oci_endpoint: str | None = None
+    metadata_url: str = METADATA_URL
     guard_file: Path | None = None
     trace_file: Path | None = None
     clock: ClockSpec = field(default_factory=ClockSpec)
@@ -96,6 +105,7 @@ def read_settings(environ: Mapping[str, str], config_file: Path | None = None) -
         config_file=config_file,
         oci_auth=_auth(environ),
         oci_endpoint=endpoint.rstrip("/") if endpoint else None,
+        metadata_url=(environ.get("OCI_METADATA_BASE_URL") or METADATA_URL).rstrip("/"),
         guard_file=_path(environ, "POOLKEEPER_GUARD_FILE"),
         trace_file=_path(environ, "POOLKEEPER_TRACE_FILE"),
         clock=parse_clock(environ.get("POOLKEEPER_CLOCK", "")),
@@ -161,6 +171,7 @@ def _auth(environ: Mapping[str, str]) -> OciAuth:
         user=environ.get("POOLKEEPER_OCI_USER", ""),
         fingerprint=environ.get("POOLKEEPER_OCI_FINGERPRINT", ""),
         key_file=environ.get("POOLKEEPER_OCI_KEY_FILE") or _credential(environ, "oci_key.pem"),
+        federation_endpoint=_federation(environ),
     )
     if kind == "api_key":
         needed = {
@@ -172,6 +183,15 @@ def _auth(environ: Mapping[str, str]) -> OciAuth:
         if missing := [name for name, value in needed.items() if not value]:
             raise SettingsError(f"POOLKEEPER_OCI_AUTH=api_key also needs {', '.join(missing)}")
     return auth
+
+
+def _federation(environ: Mapping[str, str]) -> str | None:
+    """One address that serves all of OCI serves the token exchange too, unless told otherwise."""
+    given = environ.get("POOLKEEPER_OCI_FEDERATION_ENDPOINT")
+    everything = (environ.get("POOLKEEPER_OCI_ENDPOINT") or "").rstrip("/")
+    if given or not everything or "{region}" in everything:
+        return given or None
+    return f"{everything}/v1/x509"
 
 
 def _secret(environ: Mapping[str, str], name: str, credential: str) -> str | None:

@@ -139,7 +139,7 @@ class Rig:
         fast = TokenBucket(1e9, 1000, around.monotonic, around.stop.wait)
         return OciClient(
             Means(
-                Credentials(settings.oci_auth),
+                Credentials(settings.oci_auth, around.wall, around.monotonic),
                 settings.oci_endpoint,
                 around.wall,
                 around.monotonic,
