@@ -6,13 +6,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from central.errors import ApiError
 from central.ingest.model import Outcome, Reply, Submission
 from central.ingest.queue import IngestQueue
 from central.ingest.transaction import (
     Committed,
-    GroupCommit,
     MissingPartitionError,
     RefusedError,
     UnavailableError,
@@ -23,6 +23,16 @@ log = logging.getLogger(__name__)
 BUSY_ATTEMPTS = 200
 BUSY_PAUSE_SECONDS = 0.02
 UNAVAILABLE = "The store cannot commit at the moment; the records are not acknowledged."
+
+
+class Commit(Protocol):
+    """Writes one batch in one transaction; see `GroupCommit`."""
+
+    def write(self, batch: list[Submission]) -> Committed:
+        """Commit, or raise what stands in the way."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
 
 
 class IngestWriter:
@@ -39,7 +49,7 @@ class IngestWriter:
     def __init__(
         self,
         queue: IngestQueue,
-        commit: GroupCommit,
+        commit: Commit,
         answer: Callable[[Reply, Acknowledged], HeartbeatAnswer],
         make_partitions: Callable[[], object],
         retry_after: Callable[[], int],

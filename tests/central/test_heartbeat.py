@@ -1,5 +1,6 @@
 """POST /v1/heartbeat, end to end: what is sent, what is stored, what is answered."""
 
+import asyncio
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +31,7 @@ def count(central: RunningCentral, table: str) -> int:
     return int(central.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"])
 
 
-def events(central: RunningCentral) -> list[tuple[str, str, str]]:
+def events(central: RunningCentral) -> list[tuple[str, str | None, str]]:
     rows = central.rows("SELECT * FROM node_lifecycle_logs ORDER BY id")
     return [(row["event_type"], row["previous_status"], row["new_status"]) for row in rows]
 
@@ -367,3 +368,39 @@ def test_terminated_backends_cost_a_503_and_no_record(
 
     eventually(stored)
     assert (count(central, "metrics"), count(central, "node_heartbeats")) == (1, 2)
+
+
+def test_agents_that_come_together_are_committed_together(central: RunningCentral) -> None:
+    keys = [central.create_node(f"n{number}") for number in range(40)]
+
+    async def _all() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=40)
+        async with httpx.AsyncClient(base_url=central.url, limits=limits, timeout=30) as client:
+            return await asyncio.gather(
+                *(
+                    client.post(
+                        "/v1/heartbeat",
+                        json=beat(1, metric(1), metric(2)),
+                        headers={"Authorization": f"Bearer {key}"},
+                    )
+                    for key in keys
+                )
+            )
+
+    assert {response.status_code for response in asyncio.run(_all())} == {200}
+    (found,) = central.rows(
+        "SELECT count(*) AS n, count(DISTINCT received_at) AS commits FROM node_heartbeats"
+    )
+    assert found["n"] == 40
+    assert found["commits"] < 40
+    assert count(central, "metrics") == 80
+
+
+def test_a_full_queue_is_a_503_with_a_time_to_come_back(
+    central: RunningCentral, agent: httpx.Client
+) -> None:
+    central.whole.queue.close()
+    response = agent.post("/v1/heartbeat", json=beat(1, metric(1)))
+    assert (response.status_code, response.json()["code"]) == (503, "busy")
+    assert 1 <= int(response.headers["Retry-After"]) <= 5
+    assert count(central, "metrics") == 0
