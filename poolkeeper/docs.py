@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.config import json_schema
 from shared.config import reference as configuration
 from shared.engine import reference as reasons
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration.render,
+    "config.schema.json": json_schema.render,
     "reasons.md": reasons.render,
 }
 
