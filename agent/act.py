@@ -13,6 +13,7 @@ from agent.errors import CallError, Cause
 from agent.failures import is_capacity
 from agent.journal import Intent, Journal
 from agent.pools import PoolRef, Pools, Versioned
+from shared.engine.codec import memory_to_json
 from shared.engine.model import Resize
 
 SkipReason = Literal["changed_meanwhile", "busy", "dry_run", "unresolved"]
@@ -80,6 +81,7 @@ class Actor:
             token=self._new_token(),
             at=now,
             reason=decision.verdict.reasons[-1].text if decision.verdict.reasons else "",
+            memory=memory_to_json(decision.verdict.memory),
         )
         self._journal.open(intent)
         try:

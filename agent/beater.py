@@ -50,13 +50,15 @@ class Beater:
             sleep=self._sleep,  # type: ignore[arg-type] # it also tells whether it was woken
             before_sleep=self._note,
         )
-        try:
-            while not self._sleep(0):
+        while not self._sleep(0):
+            try:
                 retrying(self._beat)
-                if self._sleep(self._pause()):
-                    return
-        except RetryError:
-            return  # told to stop while central was away
+            except RetryError:
+                return  # told to stop while central was away
+            except Exception:
+                log.exception("a heartbeat failed in an unforeseen way; the next one is due")
+            if self._sleep(self._pause()):
+                return
 
     def wait_after(self, state: RetryCallState) -> float:
         """Return how long to wait after a failed attempt.

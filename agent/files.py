@@ -1,14 +1,15 @@
 """Files that survive a crash at any instant: checksummed, replaced as one, with an older copy."""
 
+import fcntl
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.errors import StateError
+from agent.errors import SettingsError, StateError
 
 _FORMAT = 1
 
@@ -17,12 +18,14 @@ def write_atomically(path: Path, text: str, *, keep_previous: bool = False) -> N
     """Replace a file so that a reader finds the old or the new text, never a mix.
 
     The text goes to a temporary file beside it, is flushed to disk, renamed, and the directory is
-    flushed too, so that the new name survives a power cut.
+    flushed too, so that the new name survives a power cut. A file has one writer at a time, so the
+    temporary name is always the same and crashes leave no litter behind.
 
     Raises:
         OSError: nothing was replaced; a failed flush is never taken for success.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -30,9 +33,9 @@ def write_atomically(path: Path, text: str, *, keep_previous: bool = False) -> N
             os.fsync(file.fileno())
         if keep_previous and path.exists():
             _keep(path)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     flush_directory(path.parent)
 
@@ -125,3 +128,22 @@ def set_aside(path: Path, stamp: str) -> None:
         path.replace(path.with_name(f"{path.name}.corrupt-{stamp}"))
     except OSError:
         return
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold a lock while the block runs, so that no second agent works on the same state.
+
+    Raises:
+        SettingsError: another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            text = f"another agent works in {path.parent}; stop it or name another directory"
+            raise SettingsError(text) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -7,10 +7,10 @@ decides anything, so that one decision never becomes two steps.
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agent.clock import parse_instant
 from agent.files import read_sealed, write_sealed
@@ -30,6 +30,8 @@ class Intent:
         token: the retry token of the request, unique to it.
         at: the decision's instant.
         reason: why, for the report of a write whose outcome is only found out later.
+        memory: the decision's memory as JSON; a crash before the state is saved must not forget
+            from where the pool came, or the next life would know of no cooldown.
     """
 
     pool_id: str
@@ -39,6 +41,7 @@ class Intent:
     token: str
     at: datetime
     reason: str = ""
+    memory: dict[str, Any] = field(default_factory=dict)
     status: Status = "open"
 
 

@@ -13,6 +13,7 @@ from agent.beater import Beater
 from agent.central_client import CentralError
 from agent.clock import ScaledClock, sleeper
 from agent.errors import SettingsError
+from agent.files import only_one
 from agent.schedule import Agenda, TickTrigger
 from agent.service import Agent
 from agent.systemd_notify import Notifier
@@ -20,6 +21,7 @@ from agent.systemd_notify import Notifier
 log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 6.0
 _GOODBYE_SECONDS = 3.0
+_LEAST_PATIENCE = 0.3
 _CLOCK_STEP_SECONDS = 2.0
 _NODE_FIGURES_EVERY = 60.0
 
@@ -46,6 +48,11 @@ class Loop:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
+        with only_one(agent.settings.state_dir / "lock"):
+            self._run()
+
+    def _run(self) -> None:
+        agent = self._agent
         agent.start()
         agent.configs.on_staged = self._wake
         self._scheduler.add_job(
@@ -63,17 +70,17 @@ class Loop:
     def _tick(self) -> None:
         agent = self._agent
         now = self._clock.now()
-        if self._trigger.planned is not None and now < self._trigger.planned:
-            early = self._trigger.planned - now
-            now = self._trigger.planned if early < timedelta(seconds=1) else now
-        running = agent.configs.running
-        interval = running.config.poll_interval.total_seconds() if running else 30.0
-        complete = agent.tick(now, patience=max(0.5, interval / self._clock.scale))
+        complete = agent.tick(now, patience=self._patience(now))
         if agent.configs.running is not None:
             self._notifier.ready()
         if complete:
             self._notifier.alive()
         self._notifier.status(self._status(now))
+
+    def _patience(self, now: datetime) -> float:
+        """Slow pools are waited for until shortly before the next tick, and then go on alone."""
+        due = self._clock.wall_at(self._agenda.next_after(now))
+        return max(_LEAST_PATIENCE, 0.8 * (due - self._agent.around.wall()).total_seconds())
 
     def _status(self, now: datetime) -> str:
         running = self._agent.configs.running
@@ -111,7 +118,6 @@ class Loop:
             if abs(drift) > _CLOCK_STEP_SECONDS:
                 offset += drift
                 log.warning("the wall clock was set by %+.0f s; timers are computed anew", drift)
-                self._trigger.planned = None
                 self._scheduler.reschedule_job("tick", trigger=self._trigger)
                 every = max(1.0, _NODE_FIGURES_EVERY / self._clock.scale)
                 self._scheduler.reschedule_job("node", trigger=IntervalTrigger(seconds=every))

@@ -12,6 +12,7 @@ from shared.engine.plan import next_change
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WITHOUT_CONFIG = timedelta(seconds=5)
+_A_HAIR = timedelta(milliseconds=1)
 
 
 class Agenda:
@@ -36,26 +37,21 @@ class Agenda:
 
 
 class TickTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
-    """APScheduler's view of the agenda, in wall time.
+    """APScheduler's view of the agenda, in wall time: a hair late, never early.
 
-    `planned` is the simulated instant of the tick to come; a timer that fires a hair early is
-    given this instant, so that a schedule that begins at 08:00 is open in its tick.
+    So a schedule that begins at 08:00 is open in the tick that is made for it.
     """
 
     def __init__(self, clock: ScaledClock, agenda: Agenda, phase: Callable[[], timedelta]) -> None:
         self._clock = clock
         self._agenda = agenda
         self._phase = phase
-        self.planned: datetime | None = None
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        """Return the wall time of the next tick."""
+        """Return the wall time of the next tick. It depends on the clock alone."""
         del previous, now
-        current = self._clock.now()
-        if self.planned is not None and self.planned - current < timedelta(seconds=1):
-            current = max(current, self.planned)
-        self.planned = self._agenda.next_after(current)
-        return self._clock.wall_at(self.planned) + self._phase()
+        planned = self._agenda.next_after(self._clock.now())
+        return self._clock.wall_at(planned) + self._phase() + _A_HAIR
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("ticks are not stored")

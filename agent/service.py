@@ -105,6 +105,7 @@ class Agent:
             reporter=self.reporter,
             trace=self._trace,
             elapsed=self.around.clock.elapsed,
+            running_hash=self._running_hash,
             on_decision=self.around.on_decision,
         )
 
@@ -121,6 +122,10 @@ class Agent:
             wall=self.around.wall,
             on_budget=self._apply_budget,
         )
+
+    def _running_hash(self) -> str | None:
+        running = self.configs.running
+        return running.hash if running else None
 
     def _apply_budget(self, budget: MetricsBudget | None) -> None:
         self.on_budget(budget)

@@ -65,8 +65,8 @@ class PoolNotes:
         return sum(count for at, count in self.removals if now - at < _HOUR)
 
     def with_removal(self, now: datetime, count: int) -> "PoolNotes":
-        """Note a removal and forget those that are older than an hour."""
-        recent = tuple((at, n) for at, n in self.removals if now - at < _HOUR)
+        """Note a removal, and forget those that are older than an hour."""
+        recent = [(at, n) for at, n in self.removals if now - at < _HOUR]
         return replace(self, removals=(*recent, (now, count)))
 
 
@@ -81,6 +81,7 @@ class StateStore:
         self._path = path
         self._on_problem = on_problem
         self._lock = threading.Lock()
+        self._saving = threading.Lock()
         self._notes: dict[str, PoolNotes] = {}
         self._failing = False
         content = read_sealed(path, stamp=stamp, on_problem=on_problem)
@@ -115,15 +116,16 @@ class StateStore:
 
     def save(self) -> None:
         """Write everything; when the disk refuses, say so once and go on from memory."""
-        with self._lock:
-            pools = {pool_id: _to_json(notes) for pool_id, notes in self._notes.items()}
-        try:
-            write_sealed(self._path, {"pools": pools})
-            self._failing = False
-        except OSError as error:
-            if not self._failing:
-                self._on_problem(f"cannot write {self._path}, going on from memory: {error}")
-            self._failing = True
+        with self._saving:
+            with self._lock:
+                pools = {pool_id: _to_json(notes) for pool_id, notes in self._notes.items()}
+            try:
+                write_sealed(self._path, {"pools": pools})
+                self._failing = False
+            except OSError as error:
+                if not self._failing:
+                    self._on_problem(f"cannot write {self._path}, going on from memory: {error}")
+                self._failing = True
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -10,7 +10,7 @@ from agent.act import Actor, Applied, Failed, Outcome, Skipped
 from agent.errors import CallError
 from agent.failures import capacity_failed, write_failed, write_succeeded
 from agent.guard import LocalGuard
-from agent.journal import Journal
+from agent.journal import Intent, Journal
 from agent.observe import (
     Circumstances,
     SiteView,
@@ -28,6 +28,7 @@ from agent.report import PoolReport, Reporter
 from agent.sources.model import PoolReadings
 from agent.state import PoolNotes, StateStore
 from agent.trace import Trace
+from shared.engine.codec import memory_from_json
 from shared.engine.decide import decide
 from shared.engine.model import Decision, LastWrite, Memory, Observation, Resize
 from shared.engine.plan import Plan
@@ -42,6 +43,7 @@ class Parts:
 
     Attributes:
         elapsed: monotonic seconds of simulated time.
+        running_hash: of the configuration that is in force now.
         on_decision: told of every decision and outcome.
     """
 
@@ -53,6 +55,7 @@ class Parts:
     reporter: Reporter
     trace: Trace
     elapsed: Callable[[], float]
+    running_hash: Callable[[], str | None]
     on_decision: Callable[[Plan, Decision, Outcome | None], None]
 
 
@@ -93,11 +96,14 @@ class Turns:
     def take(self, turn: Turn) -> None:
         """Observe, decide, act and report one pool."""
         before = self._parts.state.get(turn.pool_id)
+        if turn.pool_id not in self._decided:
+            before = after_crash(before, self._parts.journal.newest(turn.pool_id))
         notes, recovered = self._resolve(turn, before)
         notes, seen = self._observe(turn, notes, recovered)
         decision = decide(turn.plan, seen, notes.memory)
         self._parts.trace.write(turn.plan.pool.name, seen, notes.memory, decision)
         outcome = self._act(turn, decision)
+        log.debug("%s: %s", turn.plan.pool.name, decision.verdict.reasons[-1].text)
         notes = self._settle(turn, replace(notes, memory=decision.verdict.memory), outcome)
         self._report(turn, notes, decision, (recovered, outcome))
         self._notice(turn, before, self._pool_report(turn, notes, decision))
@@ -161,6 +167,8 @@ class Turns:
     def _act(self, turn: Turn, decision: Decision) -> Outcome | None:
         if not isinstance(decision, Resize):
             return None
+        if self._parts.running_hash() != turn.config_hash:
+            return Skipped("changed_meanwhile", "a newer configuration is in force")
         intent = self._parts.journal.newest(turn.pool_id)
         if intent is not None and intent.status == "open":
             return Skipped("unresolved", "what became of the write before is told first")
@@ -196,8 +204,6 @@ class Turns:
             if outcome is not None:
                 _log(turn.plan.pool.name, outcome)
                 self._parts.reporter.outcome(report, outcome, turn.now)
-                if isinstance(outcome, Applied) and outcome.to < outcome.before:
-                    self._parts.state.save()  # the guard's hourly count outlives a crash
                 self._parts.actor.close(ref_of(turn.plan.pool), outcome)
         self._parts.reporter.tick(report, turn.now)
 
@@ -227,6 +233,23 @@ class Turns:
             notes=notes,
             config_hash=turn.config_hash,
         )
+
+
+def after_crash(notes: PoolNotes, newest: Intent | None) -> PoolNotes:
+    """Return the notes of a pool at its first turn in this process.
+
+    The journal is written before the state. Where it is ahead, a crash came in between: then the
+    memory and the removal that it holds are the newer truth.
+    """
+    if newest is None or (notes.memory.at is not None and notes.memory.at >= newest.at):
+        return notes
+    try:
+        notes = replace(notes, memory=memory_from_json(newest.memory))
+    except ValueError as error:
+        log.warning("the journal's memory of %s is unusable: %s", newest.pool_id, error)
+    if newest.status == "applied" and newest.to < newest.before:
+        notes = notes.with_removal(newest.at, newest.before - newest.to)
+    return notes
 
 
 def _log(pool: str, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ def test_fault_37_limits_and_quotas_back_off_from_5_to_30_minutes(rig: Rig, code
     rig.break_with(rules=[Rule(operation="UpdateInstancePool", status=400, code=code)])
     rig.run(agent, minutes=75)
     tries = [e.at for e in rig.world.requests.entries if e.operation == "UpdateInstancePool"]
-    gaps = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert [round(gap / timedelta(minutes=1)) for gap in gaps] == [5, 10, 20, 30]
 
 
@@ -288,6 +289,8 @@ def test_fault_14_and_8_a_state_directory_that_is_gone_bad_starts_anew(rig: Rig)
     rig.run(again, minutes=5)
     assert rig.size("web") == 4
     problems = [
-        r for r in again.outbox.batch(10_000, 10**8).records if r.get("event_type") == "AGENT_PROBLEM"
+        r
+        for r in again.outbox.batch(10_000, 10**8).records
+        if r.get("event_type") == "AGENT_PROBLEM"
     ]
     assert problems
