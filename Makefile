@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-all check format lock bench docs clean
+.PHONY: help install demo test test-systemd test-all check format lock bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -27,6 +27,12 @@ demo: $(STAMP) ## The whole thing at work, checked step by step (under 90 s)
 test: $(STAMP) ## The quick tests, then the end-to-end ones
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 	$(BIN)/python -m pytest -q -n 2 -m slow
+
+test-systemd: $(STAMP) ## The agent's service on a real systemd, in a container (needs root)
+	@for tool in systemd-nspawn debootstrap; do command -v $$tool >/dev/null || missing=1; done; \
+	  if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install systemd-container debootstrap; fi
+	$(BIN)/python -m pytest -q tests/systemd/real_systemd.py
 
 check: $(STAMP) ## Lint, format, types, house rules; warnings are errors
 	$(BIN)/ruff check .

@@ -270,7 +270,7 @@ class World:
         """Measure, decide, obey; then half a minute passes."""
         if self.at == int(self.at) and self.running:
             value = min(100.0, self.load(self.at) / self.running)
-            self._windows.append((self.now(), value, self.running))
+            self._windows = [*self._windows[-45:], (self.now(), value, self.running)]
         decision = decide(self.the_plan, self.observe(), self.memory)
         self.memory = decision.verdict.memory
         if isinstance(decision, Resize):

@@ -60,9 +60,13 @@ class Serving:
 
     def end(self, number: signal.Signals) -> int:
         assert self._process is not None
-        assert self._process.stdout is not None
         self._process.send_signal(number)
-        status = self._process.wait(20)
+        return self.wait()
+
+    def wait(self) -> int:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        status = self._process.wait(30)
         self._process.stdout.close()
         self._process = None
         return status
@@ -240,3 +244,11 @@ def test_sigterm_drains(directory: Path, serving: Serving) -> None:
     serving.start()
     stored = counts(directory)["node_heartbeats"]
     assert acknowledged <= stored <= acknowledged + 1  # a last answer may be lost on the way
+
+
+@pytest.mark.slow
+def test_central_ends_when_its_database_ends(directory: Path, serving: Serving) -> None:
+    serving.start()
+    os.kill(int((directory / "pgdata" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    assert serving.wait() == 2
+    assert "The embedded PostgreSQL ended by itself" in (directory / "central.log").read_text()

@@ -213,7 +213,7 @@ def by_scan(plan: Schedule, day: date, minutes: Minutes) -> tuple[datetime, date
     return (opens - plan.ready_early, closes) if opens < closes else None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(place=places(), plan=schedules())
 def test_windows_agree_with_a_scan_of_every_minute(place: tuple[str, date], plan: Schedule) -> None:
     zone, day = place
