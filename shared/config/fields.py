@@ -126,6 +126,15 @@ PoolOcid = Annotated[
         ("ocid1.instancepool.oc1.eu-frankfurt-1.example",),
     ),
 ]
+InstanceOcid = Annotated[
+    str,
+    Noun("OCID"),
+    Matches(
+        r"ocid1\.instance\.[A-Za-z0-9._-]+",
+        "must be the OCID of an instance (ocid1.instance.…)",
+        ("ocid1.instance.oc1.eu-frankfurt-1.example",),
+    ),
+]
 CompartmentOcid = Annotated[
     str,
     Noun("OCID"),

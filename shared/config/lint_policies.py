@@ -97,6 +97,7 @@ def _undone(here: Location, pool: Pool, policy: Step, places: Places) -> Iterato
 def _source(policy: Step) -> tuple[str | None, ...]:
     """What tells two readings apart."""
     return (
+        policy.source,
         policy.metric,
         policy.query,
         policy.statistic or "mean",

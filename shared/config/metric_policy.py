@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared import mql
 from shared.config.fields import CompartmentOcid, Name
@@ -24,19 +24,7 @@ def _query_interval(query: str) -> int:
     return mql.parse(query).interval
 
 
-def _usable_query(query: str) -> str:
-    problem = _query_problem(query)
-    if problem is not None:
-        raise ValueError(problem)
-    return query
-
-
-PolicyQuery = Annotated[
-    str,
-    Noun("MQL"),
-    Field(min_length=3, max_length=4096),
-    AfterValidator(_usable_query),
-]
+PolicyQuery = Annotated[str, Noun("query"), Field(min_length=3, max_length=4096)]
 
 
 MetricName = Annotated[
@@ -81,6 +69,11 @@ class MetricPolicy(Section):
     """What every policy that reads a metric has in common."""
 
     name: Name = Field(description="Unique in the pool; reasons and stored metrics carry it.")
+    source: Literal["oci", "prometheus"] = Field(
+        "oci",
+        description="Who is asked: OCI Monitoring, or the Prometheus server whose address the"
+        " node's environment names.",
+    )
     metric: MetricName | None = Field(
         None,
         description="The metric's name, read once per instance. Give this or `query`.",
@@ -88,7 +81,9 @@ class MetricPolicy(Section):
     query: PolicyQuery | None = Field(
         None,
         description="Any query of Oracle's Monitoring Query Language, sent as it is. It must give"
-        " one stream, or streams with the dimension instancePoolId; comparisons are not allowed.",
+        " one stream, or streams with the dimension instancePoolId; comparisons are not allowed."
+        " With `source: prometheus` it is PromQL: one series, or series with the label"
+        " instance_pool_id, evaluated at the end of every `interval`.",
         examples=['QueueDepth[1m]{queue = "orders"}.max()'],
     )
     statistic: Statistic | None = Field(
@@ -107,7 +102,7 @@ class MetricPolicy(Section):
     )
     interval: Interval = Field(
         timedelta(minutes=1),
-        description="The length of one metric window. A query names its own.",
+        description="The length of one metric window. An MQL query names its own.",
     )
     unit: Literal["percent", "count", "bytes", "seconds"] | None = Field(
         None,
@@ -126,9 +121,31 @@ class MetricPolicy(Section):
     @property
     def effective_interval(self) -> timedelta:
         """The window length in force: a query carries its own."""
-        if self.query is None:
+        if self.query is None or self.source == "prometheus":
             return self.interval
         return timedelta(seconds=_query_interval(self.query))
+
+    @field_validator("query")
+    @classmethod
+    def _usable_query(cls, query: str | None, given: ValidationInfo) -> str | None:
+        if query is None or given.data.get("source") == "prometheus":
+            return query  # PromQL is read by Prometheus alone
+        problem = _query_problem(query)
+        if problem is not None:
+            raise ValueError(problem)
+        return query
+
+    @model_validator(mode="after")
+    def _asks_prometheus_in_its_own_words(self) -> Self:
+        if self.source != "prometheus":
+            return self
+        foreign = ("metric", "statistic", "namespace", "resource_group", "metric_compartment_id")
+        for key in foreign:
+            if key in self.model_fields_set:
+                raise InconsistentError("goes with OCI Monitoring; use a PromQL `query`", key)
+        if self.query is None:
+            raise InconsistentError("source: prometheus needs a PromQL `query`")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

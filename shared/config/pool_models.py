@@ -6,7 +6,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from shared.config.fields import CompartmentOcid, Name, PoolOcid, Region, Size, UpToADay
+from shared.config.fields import (
+    CompartmentOcid,
+    InstanceOcid,
+    Name,
+    PoolOcid,
+    Region,
+    Size,
+    UpToADay,
+)
 from shared.config.policy_models import Policy
 from shared.config.section import InconsistentError, Section
 from shared.config.units import InstanceAmount, format_duration, parse_amount
@@ -99,6 +107,12 @@ class Pool(Section):
         max_length=20,
         description="What asks for instances. The largest need wins; a policy without data only"
         " blocks shrinking.",
+    )
+    protected: list[InstanceOcid] = Field(
+        default_factory=list,
+        max_length=500,
+        description="Members that are never removed. While one of them is in the pool, it shrinks"
+        " by one chosen instance at a time instead of oldest first.",
     )
     stabilization: Stabilization = Field(default_factory=cache(Stabilization))
     cooldown: Cooldown = Field(default_factory=cache(Cooldown))
