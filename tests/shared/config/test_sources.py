@@ -1,10 +1,10 @@
 """Who is asked for a metric, and members that stay."""
 
 import pytest
-from config_texts import HEAD
 
 from shared.config.loader import load
 from shared.config.problems import ConfigError
+from tests.config_texts import HEAD
 
 POLICY = "    policies:\n      - {name: web, type: target_tracking, target: 50, %s}\n"
 
@@ -27,7 +27,7 @@ def test_promql_is_taken_as_it_is_and_its_window_is_the_interval() -> None:
 CASES = {
     "the same query is no MQL": ("query: 'sum(up)'", "query"),
     "a metric name": ("source: prometheus, metric: CpuUtilization", "use a PromQL `query`"),
-    "a namespace": ("source: prometheus, query: up, namespace: x", "use a PromQL `query`"),
+    "a namespace": ("source: prometheus, query: sum(up), namespace: x", "use a PromQL `query`"),
     "no query": ("source: prometheus", "needs a PromQL `query`"),
     "another source": ("source: influx, query: up", "source"),
 }
