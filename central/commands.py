@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -64,13 +65,13 @@ def serve(
 ) -> None:
     """Serve agents and operators until SIGTERM."""
     _set_up_logging()
-    with _errors_as_sentences(), _database(data_dir) as (url, embedded):
+    with _errors_as_sentences(), _database(data_dir) as database:
         proxies = os.environ.get("POOLKEEPER_TRUSTED_PROXIES", "").split(",")
         people = people_settings()
         settings = Settings(
-            url,
+            database.url,
             heartbeat_seconds,
-            with_migration or embedded,
+            with_migration or database.embedded,
             frozenset(filter(None, proxies)),
             people.oidc,
             people.public_url,
@@ -80,8 +81,8 @@ def serve(
         listener = bind(host, port)
         try:
             whole.start()
-            _serve(whole, listener_url := url_of(listener), listener, as_json)
-            log.info("stopped", extra={"url": listener_url})
+            _serve(whole, listener, database, as_json=as_json)
+            log.info("stopped")
         finally:
             listener.close()
             whole.stop()
@@ -92,8 +93,8 @@ def serve(
 @JSON
 def migrate(data_dir: Path | None, as_json: bool) -> None:
     """Bring the database to this version's schema."""
-    with _errors_as_sentences(), _database(data_dir, share=True) as (url, _):
-        engine = open_engine(url)
+    with _errors_as_sentences(), _database(data_dir, share=True) as database:
+        engine = open_engine(database.url)
         check_server(engine)
         migrate_schema(engine)
         ensure_partitions(engine)
@@ -119,13 +120,13 @@ def create_user(
     """Add an operator with a local password (or from POOLKEEPER_PASSWORD, or asked for)."""
     password = _password(password_stdin)
     address = email.strip().lower()
-    with _errors_as_sentences(), _database(data_dir, share=True) as (url, embedded):
+    with _errors_as_sentences(), _database(data_dir, share=True) as database:
         check_new_password(password)
         if "@" not in address:
             raise StartError(f"{email!r} is not an e-mail address.")
-        engine = open_engine(url)
+        engine = open_engine(database.url)
         check_server(engine)
-        if embedded:
+        if database.embedded:
             migrate_schema(engine)
         require_current(engine)
         name = full_name or address.partition("@")[0]
@@ -140,30 +141,43 @@ def create_user(
     click.echo(json.dumps(created) if as_json else f"Created {address} with the role {role}.")
 
 
-def _serve(whole: Central, url: str, listener: socket.socket, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where PostgreSQL is, whether it is an embedded one, and whether it still runs."""
+
+    url: str
+    embedded: bool
+    goes_on: Callable[[], bool] = lambda: True
+
+
+def _serve(whole: Central, listener: socket.socket, database: Database, *, as_json: bool) -> None:
+    url = url_of(listener)
+
     def _announce() -> None:
         click.echo(json.dumps({"url": url}) if as_json else f"Central is listening on {url}")
 
-    server = Server(whole.app, _announce)
+    server = Server(whole.app, _announce, database.goes_on)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them anew after its shutdown
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     server.run(sockets=[listener])
+    if not database.goes_on():
+        raise StartError("The embedded PostgreSQL ended by itself: its log postgres.log tells why.")
 
 
 @contextlib.contextmanager
-def _database(data_dir: Path | None, *, share: bool = False) -> Iterator[tuple[str, bool]]:
-    """The database's URL, and whether it is an embedded one.
+def _database(data_dir: Path | None, *, share: bool = False) -> Iterator[Database]:
+    """The database to work on.
 
     `share` also takes the one of a central that is running; otherwise it starts and ends with us.
     """
     url = os.environ.get("POOLKEEPER_DATABASE_URL")
     if url:
-        yield _with_driver(url), False
+        yield Database(_with_driver(url), embedded=False)
         return
     server = EmbeddedPostgres((data_dir or _default_data_dir()).absolute())
     running = server.attach() if share else None
     if running is not None:
-        yield running, True
+        yield Database(running, embedded=True)
         return
     started = server.start()
     click.echo(
@@ -172,7 +186,7 @@ def _database(data_dir: Path | None, *, share: bool = False) -> Iterator[tuple[s
         err=True,
     )
     try:
-        yield started, True
+        yield Database(started, embedded=True, goes_on=server.is_running)
     finally:
         server.stop()
 

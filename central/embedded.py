@@ -97,6 +97,10 @@ class EmbeddedPostgres:
             f"postgresql+psycopg2://{role}:{password}@/{database}?host={quote(str(self._socket))}"
         )
 
+    def is_running(self) -> bool:
+        """Whether the server that we started still lives."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """Stop the server (fast shutdown: roll back, checkpoint, exit) and free the directory."""
         if self._process is not None:

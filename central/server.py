@@ -41,9 +41,14 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, telling when it listens."""
+    """uvicorn, telling when it listens, and ending when what it depends on has ended."""
 
-    def __init__(self, app: FastAPI, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        on_listening: Callable[[], None],
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -60,6 +65,11 @@ class Server(uvicorn.Server):
             )
         )
         self._on_listening = on_listening
+        self._goes_on = goes_on
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to end."""
+        return await super().on_tick(counter) or not self._goes_on()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept, then say so."""
