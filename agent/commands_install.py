@@ -10,13 +10,15 @@ from typing import TypedDict, Unpack
 
 import click
 
-from agent.install.__main__ import base_python, read_release
 from agent.install.execute import execute, probe
-from agent.install.facts import Facts, gather, state_of
+from agent.install.facts import Facts, gather
 from agent.install.layout import UNIT, Layout
 from agent.install.plan import Wishes, plan_install, plan_rollback, plan_uninstall
+from agent.install.pythons import base_python
+from agent.install.release import read_release
 from agent.install.settings_file import from_oci_profile
 from agent.install.steps import InstallError, Step
+from agent.install.unit_state import UnitState, came_up, read_state
 
 EXIT_FAILURE = 2
 _SETTLE_SECONDS = 60.0
@@ -88,7 +90,7 @@ def install(**options: Unpack[_InstallOptions]) -> None:
 
     _carry_out(options, _plan)
     if options["root"] == Path("/") and not options["dry_run"]:
-        click.echo(_state(), err=True)
+        click.echo(str(read_state(probe)), err=True)
 
 
 @click.command()
@@ -111,11 +113,12 @@ def upgrade(*, rollback: bool, **options: Unpack[_Options]) -> None:
     before = _carry_out(options, _plan)
     if not before.layout.is_live or options["dry_run"]:
         return
-    if before.state == "active" and not _is_up():
+    is_new = _current(before.layout) != before.current
+    if is_new and before.unit.active == "active" and not _came_up(before.unit):
         if not rollback:
             _carry_out(options, plan_rollback)
-        raise _Failure(f"the new release did not come up: {_state()}. See journalctl -u {UNIT}")
-    click.echo(_state(), err=True)
+        raise _Failure(f"the other release did not come up; see journalctl -u {UNIT}")
+    click.echo(str(read_state(probe)), err=True)
 
 
 @click.command()
@@ -151,6 +154,14 @@ def _carry_out(options: _Options, plan: Callable[[Facts], list[Step]]) -> Facts:
     return facts
 
 
+def _came_up(before: UnitState) -> bool:
+    return came_up(before, lambda: read_state(probe), time.sleep, _SETTLE_SECONDS)
+
+
+def _current(layout: Layout) -> str | None:
+    return layout.current.readlink().name if layout.current.is_symlink() else None
+
+
 def _settings(options: _InstallOptions) -> dict[str, str]:
     settings = {}
     for pair in options["settings"]:
@@ -175,20 +186,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InstallError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _is_up() -> bool:
-    """Whether the unit becomes active in time; one that is still starting is not yet lost."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        if state_of(probe) == "active":
-            return True
-        time.sleep(0.5)
-    return False
-
-
-def _state() -> str:
-    shown = probe(("systemctl", "show", "--property=ActiveState,StatusText", UNIT)) or ""
-    fields = dict(line.partition("=")[::2] for line in shown.splitlines())
-    text = f": {fields['StatusText']}" if fields.get("StatusText") else ""
-    return f"{UNIT} is {fields.get('ActiveState', 'unknown')}{text}"

@@ -8,7 +8,6 @@ in it go on as `poolkeeper agent install OPTIONS`. With --pins it prints what th
 import argparse
 import os
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +15,8 @@ from agent.install.environment import make_environment
 from agent.install.execute import execute, probe
 from agent.install.facts import gather
 from agent.install.layout import Layout
-from agent.install.release import Release, from_file, from_running
+from agent.install.pythons import base_python
+from agent.install.release import read_release
 from agent.install.steps import InstallError, MakeDirectory, Step
 
 
@@ -57,23 +57,6 @@ def _hand_over(environment: Path, words: list[str]) -> NoReturn:
     python = str(environment / "bin" / "python")
     os.environ.pop("PYTHONPATH", None)
     os.execv(python, [python, "-I", "-m", "poolkeeper", "agent", "install", *words])  # noqa: S606 # our own environment
-
-
-def base_python() -> Path:
-    """The interpreter that runs this, outside of any environment."""
-    return Path(getattr(sys, "_base_executable", sys.executable))
-
-
-def read_release(source: Path | None) -> Release:
-    """Read the release in a file, or the one that runs.
-
-    Raises:
-        InstallError: there is no such release.
-    """
-    if source is not None:
-        return from_file(source)
-    kept = sorted(Path(sys.prefix).glob("poolkeeper-*"))  # an installed one keeps its archive
-    return from_file(kept[0]) if kept else from_running(distribution("poolkeeper"))
 
 
 def _own_wheel() -> Path | None:

@@ -3,10 +3,10 @@
 import hashlib
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.install.layout import CREDENTIALS, UNIT, Layout
+from agent.install.layout import CREDENTIALS, Layout
 from agent.install.pythons import (
     Probe,
     Python,
@@ -15,6 +15,7 @@ from agent.install.pythons import (
     probe_all,
     read_os_release,
 )
+from agent.install.unit_state import UnitState, read_state
 
 MARKER = ".complete"
 """A file in an environment, written last."""
@@ -43,7 +44,7 @@ class Facts:
         previous: the release before it.
         command: where the link to the command points; None when it is missing or no link of ours.
         is_enabled: whether the unit starts at boot.
-        state: systemd's word for the unit: active, activating, inactive …; empty when unknown.
+        unit: what systemd says about the unit.
         has_restorecon: whether SELinux labels can be put right.
     """
 
@@ -57,18 +58,8 @@ class Facts:
     previous: str | None = None
     command: str | None = None
     is_enabled: bool = False
-    state: str = ""
+    unit: UnitState = field(default_factory=UnitState)
     has_restorecon: bool = False
-
-    @property
-    def is_started(self) -> bool:
-        """Whether it runs; it may still wait for its first configuration."""
-        return self.state in {"active", "activating", "reloading"}
-
-
-def state_of(probe: Probe) -> str:
-    """Ask systemd for the state of the unit; empty when there is no answer."""
-    return (probe(("systemctl", "show", "--property=ActiveState", "--value", UNIT)) or "").strip()
 
 
 def gather(layout: Layout, running: Path, probe: Probe) -> Facts:
@@ -96,7 +87,7 @@ def gather(layout: Layout, running: Path, probe: Probe) -> Facts:
         previous=_target(layout.previous),
         command=str(layout.command.readlink()) if layout.command.is_symlink() else None,
         is_enabled=layout.wanted.is_symlink(),
-        state=state_of(probe) if live else "",
+        unit=read_state(probe) if live else UnitState(),
         has_restorecon=live and Path("/usr/sbin/restorecon").exists(),
     )
 

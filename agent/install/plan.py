@@ -195,6 +195,6 @@ def _start(facts: Facts, *, changed: bool) -> list[Step]:
         steps.append(Run(("systemctl", "--quiet", "enable", UNIT), "at boot"))
     elif not facts.is_enabled:
         steps.append(Link(layout.wanted, layout.on_node(layout.unit)))
-    if layout.is_live and (changed or not facts.is_started):
+    if layout.is_live and (changed or not facts.unit.is_started):
         steps.append(Run(("systemctl", "--no-block", "restart", UNIT), "run this release"))
     return steps

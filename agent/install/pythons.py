@@ -1,6 +1,7 @@
 """Finding a Python for the agent's environment, or telling how to get one."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class Python:
         if not self.has_venv:
             return "lacks the venv module"
         return None
+
+
+def base_python() -> Path:
+    """The interpreter that runs this, outside of any environment."""
+    return Path(getattr(sys, "_base_executable", sys.executable))
 
 
 def candidates(running: Path, directories: Iterable[str] = DIRECTORIES) -> list[Path]:

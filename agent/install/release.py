@@ -3,18 +3,20 @@
 import base64
 import hashlib
 import io
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.parser import BytesParser
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from agent.install.layout import UNIT
 from agent.install.lock import roots, subset
 from agent.install.steps import InstallError
 
+_LOCK = "requirements.lock"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NOT_IN_WHEELS = {"INSTALLER", "REQUESTED", "RECORD", "direct_url.json"}
 
@@ -41,6 +43,18 @@ class Release:
     def name(self) -> str:
         """Version and digest: two builds of one version are two releases."""
         return f"{self.version}-{hashlib.sha256(self.content).hexdigest()[:8]}"
+
+
+def read_release(source: Path | None) -> Release:
+    """Read the release in a file, or the one that runs.
+
+    Raises:
+        InstallError: there is no such release.
+    """
+    if source is not None:
+        return from_file(source)
+    kept = sorted(Path(sys.prefix).glob("poolkeeper-*"))  # an installed one keeps its archive
+    return from_file(kept[0]) if kept else from_running(distribution("poolkeeper"))
 
 
 def from_file(path: Path) -> Release:
@@ -98,9 +112,9 @@ def _record(members: dict[str, bytes], own_name: str) -> bytes:
 
 def _from_wheel(file_name: str, content: bytes) -> Release:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        inside = "agent/install/"
         info = next((n for n in archive.namelist() if n.endswith(".dist-info/METADATA")), "")
-        return _release(file_name, content, archive.read, (info, inside + UNIT, f"{inside}{_LOCK}"))
+        names = (info, f"agent/install/{UNIT}", f"agent/install/{_LOCK}")
+        return _release(file_name, content, archive.read, names)
 
 
 def _from_source(file_name: str, content: bytes) -> Release:
@@ -115,9 +129,6 @@ def _from_source(file_name: str, content: bytes) -> Release:
 
         names = (f"{top}/PKG-INFO", f"{top}/systemd/{UNIT}", f"{top}/{_LOCK}")
         return _release(file_name, content, read, names)
-
-
-_LOCK = "requirements.lock"
 
 
 def _release(

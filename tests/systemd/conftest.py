@@ -51,7 +51,7 @@ def wheels(wheel: Path) -> Path:
     if not kept.is_dir():
         begun = kept.with_name(f"{kept.name}.begun")
         begun.mkdir(parents=True, exist_ok=True)
-        listed = begun.with_suffix(".txt")
+        listed = begun / "pins.txt"
         listed.write_text(pins)
         fit = ("--only-binary=:all:", "--python-version=3.11", "--implementation=cp")
         abis = ("--abi=cp311", "--abi=abi3", "--abi=none")

@@ -15,6 +15,7 @@ import pytest
 
 from poolkeeper.demo.stage import COMPARTMENT, NODE, POOL_ID, REGION
 from poolkeeper.demo.story import configuration
+from tests.install_facts import tiny_wheel
 from tests.nspawn import wait_until
 
 pytestmark = pytest.mark.timeout(400)
@@ -33,15 +34,14 @@ pools:
 """
 
 
-def documented_install(world: Any) -> list[str]:
-    """The command of docs/install.md for a node without a package index, with our names in it."""
-    block = re.search(r"<!-- tested -->\n```bash\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert block, "docs/install.md has no tested block"
+def documented(mark: str, world: Any) -> list[str]:
+    """A command of docs/install.md, with our names in it."""
+    block = re.search(rf"<!-- tested: {mark} -->\n```bash\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert block, f"docs/install.md has no block {mark}"
     text = block[1].replace("\\\n", " ").replace("sudo ", "")
     text = text.replace("https://central.example.com", world.stage.central_url)
     wheel = next((world.node.root / "root/release").glob("*.whl")).name
-    text = re.sub(r"poolkeeper-[\d.]+-py3-none-any.whl", wheel, text)
-    return shlex.split(text)
+    return shlex.split(re.sub(r"poolkeeper-[\d.]+-py3-none-any.whl", wheel, text))
 
 
 def in_release(world: Any, words: list[str]) -> str:
@@ -52,7 +52,7 @@ def in_release(world: Any, words: list[str]) -> str:
 
 
 def test_the_documented_command_installs_the_agent_offline(world: Any) -> None:
-    words = documented_install(world)
+    words = documented("install", world)
     words += ["--oci-config", "oci/config", "--set", f"POOLKEEPER_CLOCK={world.clock}"]
     words += ["--set", f"POOLKEEPER_OCI_ENDPOINT={world.stage.simulator_url}"]
     in_release(world, words)
@@ -88,6 +88,14 @@ def test_it_runs_as_nobody_and_the_score_is_low(world: Any) -> None:
     offline = ("--offline=yes", "--threshold=15", "--no-pager")
     world.node.run("systemd-analyze", "security", *offline, unit)
     assert world.node.run("systemd-analyze", "verify", unit).output == ""
+
+
+def test_the_documented_check_finds_every_permission(world: Any) -> None:
+    words = documented("check", world)
+    key = "LoadCredential=oci_key.pem:/etc/poolkeeper/credentials/oci_key.pem"
+    output = in_release(world, [*words[:-3], f"--property={key}", *words[-3:]])
+    assert "FAIL" not in output
+    assert output.count("ok ") >= 4
 
 
 def test_it_resizes_a_pool_from_inside_the_hardened_unit(world: Any) -> None:
@@ -134,6 +142,17 @@ def test_a_reload_keeps_the_process(world: Any) -> None:
     wait_until("not active", lambda: world.field("ActiveState") == "active", 10)
     time.sleep(1)  # an agent that dies of SIGHUP is dead by now
     assert (world.field("ActiveState"), world.field("MainPID")) == ("active", pid)
+
+
+def test_a_release_that_crashes_is_rolled_back(world: Any) -> None:
+    broken = tiny_wheel(world.node.root / "root/release", "9.9")
+    before = (world.node.root / "opt/poolkeeper/current").readlink()
+    line = f"cd /root/release && poolkeeper agent upgrade --from {broken.name} --wheels wheels"
+    answer = world.node.run("sh", "-c", line, check=False)
+    assert answer.status == 2, answer.output
+    assert "did not come up" in answer.output
+    assert (world.node.root / "opt/poolkeeper/current").readlink() == before
+    wait_until("not active", lambda: world.field("ActiveState") == "active", 30)
 
 
 def test_it_stops_cleanly_within_ten_seconds(world: Any) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.install.__main__ import base_python
 from agent.install.execute import execute, probe
 from agent.install.facts import Facts, gather
 from agent.install.layout import CREDENTIALS, Layout
 from agent.install.plan import Wishes, plan_install, plan_rollback, plan_uninstall
-from agent.install.pythons import Python
+from agent.install.pythons import Python, base_python
 from agent.install.release import from_file
 from agent.install.steps import InstallError, Link, Run, Step, WriteFile
 from tests.install_facts import tiny_wheel

@@ -10,6 +10,7 @@ from agent.install.facts import FileFact
 from agent.install.layout import UNIT, Layout
 from agent.install.plan import Wishes, plan_install, plan_rollback, plan_uninstall
 from agent.install.steps import InstallError, Link, Remove, Run, Step, WriteFile
+from agent.install.unit_state import UnitState
 from tests.install_facts import UNIT_TEXT, empty_node, release, with_central
 
 LAYOUT = Layout()
@@ -41,7 +42,7 @@ def settled(**facts: Any) -> Any:
         "current": NAME,
         "command": "/opt/poolkeeper/current/bin/poolkeeper",
         "is_enabled": True,
-        "state": "active",
+        "unit": UnitState("active"),
     }
     return empty_node(**(there | facts))
 
@@ -100,12 +101,12 @@ def test_what_drifted_is_put_right_and_the_agent_restarted(
 
 
 def test_a_stopped_agent_is_started_and_nothing_else() -> None:
-    steps = plan_install(settled(state="inactive"), Wishes(release()))
+    steps = plan_install(settled(unit=UnitState("inactive")), Wishes(release()))
     assert commands(steps) == [f"systemctl --no-block restart {UNIT}"]
 
 
 def test_an_agent_that_waits_for_its_first_configuration_is_left_alone() -> None:
-    assert plan_install(settled(state="activating"), Wishes(release())) == []
+    assert plan_install(settled(unit=UnitState("activating")), Wishes(release())) == []
 
 
 def test_an_upgrade_keeps_the_release_before_and_drops_older_ones() -> None:
