@@ -68,6 +68,8 @@ def look(
         found = pools.in_compartment(site.region, site.compartment_id)
     except CallError as error:
         cause = error.cause
+        if cause.status is None:
+            return SiteView({}, {}, cause)  # unreachable: asking for metrics would only take time
     wishes = [
         Wish(pool, max(found[pool.instance_pool_id].active, found[pool.instance_pool_id].size))
         if pool.instance_pool_id in found
