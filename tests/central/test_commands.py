@@ -15,8 +15,11 @@ import httpx
 import psycopg2
 import pytest
 from central_server import YAML, eventually
+from click.testing import CliRunner, Result
 from heartbeats import CONFIG, analytics, beat, metric
 from postgres import Cluster, short_directory
+
+from central.commands import central
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -28,16 +31,8 @@ def environment(**values: str) -> Mapping[str, str]:
     return {**kept, **values}
 
 
-def run(*words: str, **values: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        cwd=ROOT,
-        env=environment(**values),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def run(*words: str, **values: str) -> Result:
+    return CliRunner(env=values).invoke(central, list(words))
 
 
 class Serving:
@@ -92,7 +87,7 @@ def serving(directory: Path) -> Iterator[Serving]:
 def create_user(directory: Path, email: str = "root@example.com") -> None:
     words = ("create-user", "--email", email, "--role", "ADMIN", "--data-dir", str(directory))
     done = run(*words, "--json", POOLKEEPER_PASSWORD=PASSWORD)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["email"] == email
 
 
@@ -136,7 +131,7 @@ def test_a_first_start_needs_two_commands(directory: Path, serving: Serving) -> 
     assert answer.json()["yaml_config"] == CONFIG
     create_user(directory, "second@example.com")  # beside a central that is running
     refused = run("serve", "--port", "0", "--data-dir", str(directory))
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert refused.stderr.startswith("Error: Another central is using")
     assert serving.end(signal.SIGTERM) == 0
     log = (directory / "central.log").read_text()
@@ -176,11 +171,11 @@ def test_kills_under_load_lose_nothing_that_was_acknowledged(
 def test_an_external_database_is_migrated_only_when_told(cluster: Cluster) -> None:
     url = cluster.empty_database()
     refused = run("serve", "--port", "0", POOLKEEPER_DATABASE_URL=url)
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert "run `poolkeeper central migrate` first" in refused.stderr
     plain = url.replace("postgresql+psycopg2", "postgres")  # as most tools write it
     done = run("migrate", "--json", POOLKEEPER_DATABASE_URL=plain)
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"migrated": True})
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"migrated": True})
 
 
 FAILURES: dict[str, tuple[dict[str, str], str]] = {
@@ -196,7 +191,7 @@ FAILURES: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.parametrize(("values", "sentence"), FAILURES.values(), ids=FAILURES.keys())
 def test_what_cannot_start_says_why(values: dict[str, str], sentence: str) -> None:
     done = run("serve", "--port", "0", **values)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "s3cret" not in done.stderr
@@ -214,11 +209,11 @@ def test_users_that_are_refused(database_url: str, changes: dict[str, str], sent
     given = {"email": "Twice@Example.com", "password": PASSWORD}
     values = {"POOLKEEPER_DATABASE_URL": database_url, "POOLKEEPER_PASSWORD": PASSWORD}
     first = run("create-user", "--email", given["email"], **values)
-    assert first.returncode == 0, first.stderr
+    assert first.exit_code == 0, first.stderr
     asked = {**given, **changes}
     values["POOLKEEPER_PASSWORD"] = asked["password"]
     done = run("create-user", "--email", asked["email"], **values)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert sentence in done.stderr
 
 
