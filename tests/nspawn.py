@@ -128,8 +128,12 @@ class Machine:
         before, nspawn = self._leader(), self._nspawn
         assert nspawn is not None
         self.run("systemctl", "--no-block", "reboot")
-        wait_until("the container does not reboot", lambda: self._leader() != before, 60)
-        if self._leader() is None and nspawn.wait(30) == ASKED_FOR_REBOOT:
+        wait_until(
+            "the container does not reboot",
+            lambda: nspawn.poll() is not None or self._leader() not in {None, before},
+            60,
+        )
+        if nspawn.poll() == ASKED_FOR_REBOOT:
             self.boot()
         self.wait_for_boot()
 
