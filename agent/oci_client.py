@@ -7,7 +7,7 @@ breaker, which cost memory or block for minutes in a daemon (measured: see docs/
 import json
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -268,15 +268,21 @@ def _endpoint(template: str | None, region: str) -> str | None:
     return None if template is None else template.replace("{region}", region)
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The errors behind an error: the SDK keeps only their text, Python keeps themselves."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
 def _broken(call: Call, error: oci.exceptions.RequestException) -> Cause:
     inner = error.args[0] if error.args else error
     if isinstance(inner, requests.exceptions.ReadTimeout):
         return Cause(
             call.operation, "no answer within 10 s", None, "Timeout", None, "unknown", True
         )
-    reason = inner.args[0] if getattr(inner, "args", ()) else None
-    reason = getattr(reason, "reason", reason)
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+    if any(isinstance(e, urllib3.exceptions.NewConnectionError) for e in _chain(error)):
         return causes.unsent(call, "connection refused or host unknown")
     message = f"the connection broke: {type(inner).__name__}"
     return Cause(call.operation, message, None, "Unreachable", None, "unknown", retry=True)

@@ -94,7 +94,7 @@ def test_windows_younger_than_the_lag_are_not_yet_given() -> None:
 
 def test_a_late_sample_corrects_the_window() -> None:
     (web,) = pools("web")
-    early, late = [stream(web, "i1", 50)], [stream(web, "i1", 50, 60), stream(web, "i2", 100, 100)]
+    early = [stream(web, "i1", 50)]
     late = [stream(web, "i1", 50, 60, until=NOON + MINUTE), stream(web, "i2", 100, until=NOON)]
     answers = iter([early, early, late, late])
     source = OciMonitoring(FakeMonitoring(lambda body: next(answers)))
