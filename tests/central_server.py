@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from central.oidc.flow import Oidc
 from central.server import Server, bind, url_of
 from central.service import Central, Settings
 from central.store import sessions, users
@@ -69,10 +70,11 @@ class RunningCentral:
         with self.whole.engine.begin() as connection:
             connection.execute(text(statement), values)
 
-    def close(self) -> None:
-        """Close the clients."""
+    def forget_operators(self) -> None:
+        """Close the clients; the next `operator` makes its account anew."""
         for client in self._operators.values():
             client.close()
+        self._operators.clear()
 
 
 YAML = {"Content-Type": "application/yaml"}
@@ -80,13 +82,28 @@ YAML = {"Content-Type": "application/yaml"}
 
 @contextlib.contextmanager
 def running_central(
-    database_url: str, *, heartbeat_seconds: float = 30.0
+    database_url: str,
+    *,
+    heartbeat_seconds: float = 30.0,
+    oidc: Callable[[str], Oidc] | None = None,
+    trusted_proxies: frozenset[str] = frozenset(),
 ) -> Iterator[RunningCentral]:
-    """Run a central on a database (see `postgres.cluster`) until the block ends."""
-    settings = Settings(database_url, heartbeat_seconds, migrate=True)
+    """Run a central on a database (see `postgres.cluster`) until the block ends.
+
+    `oidc` makes the login through Keycloak for the address that this central gets.
+    """
+    listener = bind("127.0.0.1", 0)
+    url = url_of(listener)
+    settings = Settings(
+        database_url,
+        heartbeat_seconds,
+        migrate=True,
+        trusted_proxies=trusted_proxies,
+        oidc=None if oidc is None else oidc(url),
+        public_url=url,
+    )
     whole = Central(settings, time.monotonic, random.Random(1))
     listening = threading.Event()
-    listener = bind("127.0.0.1", 0)
     server = Server(whole.app, listening.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     running = RunningCentral(whole, url_of(listener))
@@ -96,7 +113,7 @@ def running_central(
         assert listening.wait(10), "central did not start to listen"
         yield running
     finally:
-        running.close()
+        running.forget_operators()
         server.should_exit = True
         thread.join(15)
         listener.close()
