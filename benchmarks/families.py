@@ -30,16 +30,18 @@ pools:
 """
 
 DEFAULT = (
-    "target: 60, tolerance: {out: 10%, in: 10%}, demand: {percentile: 90, window: 20m}",
-    "stabilization: {scale_in: 5m}",
+    "target: 70, tolerance: {out: 2%, in: 5%}",
+    "stabilization: {scale_in: 1h}",
 )
-"""The policy of config.example.yaml: shipped, and the same for every series."""
+"""The policy that is recommended for every series alike; all else as the file format has it."""
 
 _STYLES = (
     # follows every minute closely
     ("tolerance: {out: 2%, in: 5%}", "stabilization: {scale_in: 2m}"),
     # follows, and gives back after a quarter of an hour
-    ("tolerance: {out: 10%, in: 10%}", "stabilization: {scale_in: 15m}"),
+    ("tolerance: {out: 2%, in: 5%}", "stabilization: {scale_in: 15m}"),
+    # follows, and gives back after an hour
+    ("tolerance: {out: 2%, in: 5%}", "stabilization: {scale_in: 1h}"),
     # sizes for the usual demand of three hours, for series that are mostly noise
     (
         "interval: 5m, tolerance: {out: 2%, in: 5%}, demand: {percentile: 60, window: 3h}",
@@ -99,7 +101,7 @@ def hpa_settings() -> list[Setting]:
 
 def poolkeeper_settings() -> list[Setting]:
     """Targets, and how recent demand is looked at."""
-    targets = (30, 34, 38, 42, 46, 50, 54, 58, 62, 66, 70, 74, 78, 82, 88, 95)
+    targets = (30, 34, 38, 46, 50, 58, 62, 66, 70, 74, 82, 95)
     return [
         Setting(
             "poolkeeper",
@@ -112,9 +114,9 @@ def poolkeeper_settings() -> list[Setting]:
 
 
 def default_setting() -> Setting:
-    """What config.example.yaml ships."""
+    """The one policy for every series."""
     policy, pool = DEFAULT
-    return Setting("default", "config.example.yaml", yaml=POOL.format(policy=policy, pool=pool))
+    return Setting("default", "the default", yaml=POOL.format(policy=policy, pool=pool))
 
 
 def all_settings() -> list[Setting]:

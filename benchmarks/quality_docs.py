@@ -44,7 +44,7 @@ def draw(told: dict[str, Any]) -> None:
         "*",
         color=VERMILION,
         markersize=13,
-        label="the shipped default",
+        label="the default",
     )
     needed = result["needed_hours"]
     axes.axvline(needed, color="#666666", linewidth=1, linestyle="-.", label="a clairvoyant")
