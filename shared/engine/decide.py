@@ -6,7 +6,7 @@ every tick with data, also of held, observed and paused ticks.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.engine import limits, samples, stabilise
 from shared.engine.bounds import bounds_at
@@ -170,8 +170,7 @@ def _apply_bounds(
     return "bounds" if (moved and outside) or not plan.voters else "metrics"
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """What the stages found, for the result."""
 
     memory: Memory

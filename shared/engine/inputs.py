@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from shared.engine.model import (
     Blocked,
@@ -20,6 +27,18 @@ from shared.engine.model import (
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
+_YEARS = range(2000, 2200)  # waits and shifts of any of them are still dates
+
+
+def _in_utc(at: datetime) -> datetime:
+    if at.year not in _YEARS:
+        raise ValueError("must be an instant between the years 2000 and 2199")
+    return at.astimezone(UTC)
+
+
+_Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,7 +50,7 @@ _Need = Annotated[int, Field(ge=0)]  # before any bounds: a huge backlog may nee
 class _Member(_Input):
     id: str
     state: str
-    running_since: AwareDatetime | None = None
+    running_since: _Instant | None = None
 
 
 class _Pool(_Input):
@@ -43,16 +62,16 @@ class _Pool(_Input):
 
 class _Reading(_Input):
     value: Any = None
-    at: AwareDatetime | None = None
+    at: _Instant | None = None
     samples: _Count | None = None
     instances: dict[str, Any] | None = None
-    history: list[tuple[AwareDatetime, Any, _Count | None]] = []
+    history: list[tuple[_Instant, Any, _Count | None]] = []
     error: str | None = None
 
 
 class _Blocked(_Input):
-    scale_out_until: AwareDatetime | None = None
-    writes_until: AwareDatetime | None = None
+    scale_out_until: _Instant | None = None
+    writes_until: _Instant | None = None
     code: str = ""
 
 
@@ -64,43 +83,35 @@ class _Guard(_Input):
 
 class _LastWrite(_Input):
     to: _Count
-    at: AwareDatetime
+    at: _Instant
 
 
 class _Observation(_Input):
-    now: AwareDatetime
+    now: _Instant
     pool: _Pool | None = None
     problem: Literal["missing", "forbidden", "unknown"] | None = None
     metrics: dict[str, _Reading] = {}
     blocked: _Blocked | None = None
     guard: _Guard | None = None
     last_write: _LastWrite | None = None
-    elapsed: float | None = Field(None, allow_inf_nan=False)
+    elapsed: float | None = Field(None, ge=0, le=1e10, allow_inf_nan=False)
 
 
 class _Memory(_Input):
     version: Literal[1]
-    at: AwareDatetime | None = None
+    at: _Instant | None = None
     policies: str = ""
-    needs: list[tuple[AwareDatetime, AwareDatetime, _Need]] = []
-    counts: list[tuple[AwareDatetime, _Count]] = []
+    needs: list[tuple[_Instant, _Instant, _Need]] = []
+    counts: list[tuple[_Instant, _Count]] = []
     size: _Count | None = None
     change: Literal["out", "in"] | None = None
-    changed_at: AwareDatetime | None = None
+    changed_at: _Instant | None = None
     changing: _Count = 0
-    settled_at: AwareDatetime | None = None
-    settled_out_at: AwareDatetime | None = None
-    busy_since: AwareDatetime | None = None
+    settled_at: _Instant | None = None
+    settled_out_at: _Instant | None = None
+    busy_since: _Instant | None = None
     mode: str | None = None
     reentering: bool = False
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return None if at is None else at.astimezone(UTC)
-
-
-def _sure(at: datetime) -> datetime:
-    return at.astimezone(UTC)
 
 
 def _checked(model: type[_Model], obj: object, what: str) -> _Model:
@@ -119,13 +130,13 @@ def observation_from_json(obj: object) -> Observation:
     if seen.pool is None and problem is None:
         problem = "unknown"
     return Observation(
-        now=_sure(seen.now),
+        now=seen.now,
         pool=_pool(seen.pool),
         problem=problem,
         metrics={name: _reading(reading) for name, reading in seen.metrics.items()},
         blocked=_blocked(seen.blocked),
         guard=None if guard is None else Guard(guard.min, guard.max, guard.removable),
-        last_write=None if write is None else LastWrite(write.to, _sure(write.at)),
+        last_write=None if write is None else LastWrite(write.to, write.at),
         elapsed=seen.elapsed,
     )
 
@@ -133,7 +144,7 @@ def observation_from_json(obj: object) -> Observation:
 def _blocked(block: _Blocked | None) -> Blocked | None:
     if block is None:
         return None
-    return Blocked(_utc(block.scale_out_until), _utc(block.writes_until), block.code)
+    return Blocked(block.scale_out_until, block.writes_until, block.code)
 
 
 def _pool(pool: _Pool | None) -> PoolState | None:
@@ -142,7 +153,7 @@ def _pool(pool: _Pool | None) -> PoolState | None:
     members = (
         None
         if pool.instances is None
-        else tuple(Member(m.id, m.state, _utc(m.running_since)) for m in pool.instances)
+        else tuple(Member(m.id, m.state, m.running_since) for m in pool.instances)
     )
     return PoolState(pool.size, pool.active, pool.state, members)
 
@@ -150,10 +161,10 @@ def _pool(pool: _Pool | None) -> PoolState | None:
 def _reading(reading: _Reading) -> Reading:
     return Reading(
         value=reading.value,
-        at=_utc(reading.at),
+        at=reading.at,
         samples=reading.samples,
         instances=reading.instances,
-        history=tuple((_sure(at), value, count) for at, value, count in reading.history),
+        history=tuple(reading.history),
         error=reading.error,
     )
 
@@ -162,17 +173,17 @@ def memory_from_json(obj: object) -> Memory:
     """Read a memory. Raises ValueError when it is not one; the caller then starts without."""
     kept = _checked(_Memory, obj, "memory")
     return Memory(
-        at=_utc(kept.at),
+        at=kept.at,
         policies=kept.policies,
-        needs=tuple(NeedRun(_sure(a), _sure(b), need) for a, b, need in kept.needs),
-        counts=tuple((_sure(at), count) for at, count in kept.counts),
+        needs=tuple(NeedRun(*run) for run in kept.needs),
+        counts=tuple(kept.counts),
         size=kept.size,
         change=kept.change,
-        changed_at=_utc(kept.changed_at),
+        changed_at=kept.changed_at,
         changing=kept.changing,
-        settled_at=_utc(kept.settled_at),
-        settled_out_at=_utc(kept.settled_out_at),
-        busy_since=_utc(kept.busy_since),
+        settled_at=kept.settled_at,
+        settled_out_at=kept.settled_out_at,
+        busy_since=kept.busy_since,
         mode=kept.mode,
         reentering=kept.reentering,
     )

@@ -8,7 +8,7 @@ counted. A gap is an absence, never a zero.
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import itemgetter, lt
 from typing import NamedTuple
 
 from shared.engine.model import Point, Reading
@@ -113,10 +113,9 @@ class Trust(NamedTuple):
 def read(reading: Reading, trust: Trust) -> Series:
     """Sort, deduplicate and check a reading. The first good value given for an END wins."""
     cleaner = Cleaner(percent=trust.percent)
-    points: Iterable[Point] = reading.history
-    if reading.at is not None:
-        points = ((reading.at, reading.value, reading.samples), *reading.history)
-    good = _in_order(_trusted(points, trust, cleaner), cleaner)
+    newest = () if reading.at is None else ((reading.at, reading.value, reading.samples),)
+    head = _trusted(newest, trust, cleaner)
+    good = _in_order(head, _trusted(reading.history, trust, cleaner), cleaner)
     stale = bool(good) and trust.now - good[-1][0] > trust.stale_after
     instances = None
     if reading.instances is not None and good and good[-1][0] == reading.at:
@@ -149,15 +148,18 @@ def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[_G
     return good
 
 
-def _in_order(good: list[_Good], cleaner: Cleaner) -> list[_Good]:
-    """Oldest first, one for each END. The sort is stable, so the first one given stays."""
-    good.sort(key=_END)
-    unique: list[_Good] = []
-    before = None
-    for point in good:
-        if point[0] == before:
+def _in_order(head: list[_Good], older: list[_Good], cleaner: Cleaner) -> list[_Good]:
+    """Oldest first, one for each END; the first one given stays, and the head is given first."""
+    newest_first = len(older) > 1 and older[0][0] > older[-1][0]
+    usual = [*(reversed(older) if newest_first else older), *head]
+    ends = [point[0] for point in usual]
+    if all(map(lt, ends, ends[1:])):
+        return usual
+    given = sorted([*head, *older], key=_END)  # stable: equal ENDs stay in the order given
+    unique = given[:1]
+    for point in given[1:]:
+        if point[0] == unique[-1][0]:
             cleaner.reject("duplicate")
         else:
             unique.append(point)
-            before = point[0]
     return unique

@@ -130,7 +130,7 @@ class StepVoter:
     ) -> Vote:
         size = scene.size
         _, running = scene.running_during(window, self.interval)
-        count = (window.samples or running) if self.is_utilisation else 1
+        count = max(window.samples or 0, running)
         lowest = self.ups[-1] if self.ups else None
         highest = self.downs[-1] if self.downs else None
         return Vote(
@@ -143,7 +143,7 @@ class StepVoter:
             load=window.value * count if self.is_utilisation else None,
             out_threshold=lowest.bound_float if lowest else None,
             grows=Edge(lowest.bound_float, size + lowest.amount.added_to(size)) if lowest else None,
-            shrinks=Edge(highest.bound_float, size - highest.amount.removed_from(size))
+            shrinks=Edge(highest.bound_float, max(0, size - highest.amount.removed_from(size)))
             if highest and size
             else None,
             rejected=scene.series.rejected,

@@ -62,6 +62,12 @@ def test_the_projection_looks_at_every_policy() -> None:
     assert (size_after(decision), decisive(decision)) == (10, "anti_flap")
 
 
+def test_the_projection_counts_members_that_ran_in_silence() -> None:
+    web = plan({**steps(60, 55, 5), "statistic": "max"}, **EAGER)
+    half = seen(10, memory=series(50, samples=5))
+    assert size_after(decide(web, half, watched(web, 10))) == 9  # 10 × 50 / 8 is above 60
+
+
 # size, CPU, rule -> size after
 STEPS: dict[str, tuple[int, float, dict[str, Any], int]] = {
     "out: one step doubles": (3, 100, {"scale_out": "100%"}, 5),

@@ -159,6 +159,13 @@ def test_at_size_zero_utilisation_has_no_opinion(reading: Reading) -> None:
     assert (wanted(vote), vote.reason.code) == ("NoOpinion", "size_zero")
 
 
+def test_the_edge_of_a_step_never_names_less_than_nobody() -> None:
+    web = plan(ladder(scale_in={"for": "1m", "steps": [{"below": 30, "remove": 9}]}))
+    vote = vote_of(web, seen(5, memory=50), watched(web, 5))
+    assert vote.shrinks is not None
+    assert vote.shrinks.size == 0
+
+
 def test_nothing_runs_although_instances_are_wanted() -> None:
     web = plan(ladder())
     vote = vote_of(web, seen(3, 0, memory=per_instance({"a": 99})), watched(web, 3))
