@@ -1,0 +1,19 @@
+-- One heartbeat of two pool_analytics and four metrics rows: what central writes, one transaction
+-- per heartbeat. Run with -M prepared -D nodes_per_client=N -D i=0; `i` counts per client.
+\set i :i + 1
+\set n :client_id * :nodes_per_client + 1 + (:i - 1) % :nodes_per_client
+\set p :n * 2 - 1
+\set q :n * 2
+\set last :i * 6
+BEGIN;
+SELECT s.node_id, n.status::text, s.boot_id, s.previous_boot_id, s.sequence, EXTRACT(EPOCH FROM now()::timestamp - s.offline_since)::float8, s.agent_version, s.reported_generation, s.active_hash, s.active_generation, s.retry_offers, s.observe_pools FROM node_state s JOIN nodes n ON n.id = s.node_id WHERE s.node_id = :n FOR UPDATE OF s;
+SELECT node_id, stream_id, last_sequence FROM stream_cursors WHERE node_id = :n AND stream_id = 'stream-' || lpad(:n::text, 8, '0');
+SELECT oracle_pool_id, id, node_id FROM pools WHERE oracle_pool_id IN ('ocid1.instancepool.oc1.eu-frankfurt-1.' || lpad(:n::text, 40, '0') || 'a', 'ocid1.instancepool.oc1.eu-frankfurt-1.' || lpad(:n::text, 40, '0') || 'b');
+INSERT INTO node_heartbeats (node_id, config_hash, status, error_message, metrics_data, timestamp) VALUES (:n, '0000000000000000000000000000000000000000000000000000000000000000', 'ok', NULL, '{"cpu": 3.5, "memory": 41.0, "disk": 27.5, "load": 0.25, "agent_version": "0.1.0", "last_tick_at": "2026-03-02T12:00:00.123456+00:00", "goodbye": false}', '2026-03-02 12:00:00.123456');
+INSERT INTO pool_analytics (pool_id, node_id, oracle_pool_id, timestamp, current_instances, active_instances, avg_cpu_utilization, avg_memory_utilization, max_cpu_utilization, max_memory_utilization, pool_status, is_active, scaling_event, scaling_reason, config_hash, decision) VALUES (:p, :n, 'ocid1.instancepool.oc1.eu-frankfurt-1.' || lpad(:n::text, 40, '0') || 'a', '2026-03-02 12:00:00.123456', 6, 6, 57.5, 44, 63, 51.5, 'healthy', true, NULL, 'CPU 57.5 % is inside the tolerance of the target 60 %', '0000000000000000000000000000000000000000000000000000000000000000', '{"action": "hold", "current": 6, "desired": 6, "code": "inside_tolerance"}'), (:q, :n, 'ocid1.instancepool.oc1.eu-frankfurt-1.' || lpad(:n::text, 40, '0') || 'b', '2026-03-02 12:00:00.123456', 6, 6, 57.5, 44, 63, 51.5, 'healthy', true, NULL, 'CPU 57.5 % is inside the tolerance of the target 60 %', '0000000000000000000000000000000000000000000000000000000000000000', '{"action": "hold", "current": 6, "desired": 6, "code": "inside_tolerance"}');
+INSERT INTO metrics (node_id, pool_id, metric_type, value, unit, timestamp) VALUES (:n, :p, 'pool_cpu', 57.5, 'percent', '2026-03-02 12:00:00.123456'), (:n, :q, 'pool_cpu', 41.25, 'percent', '2026-03-02 12:00:00.123456'), (:n, NULL, 'node_cpu', 3.5, 'percent', '2026-03-02 12:00:00.123456'), (:n, NULL, 'node_memory', 41, 'percent', '2026-03-02 12:00:00.123456');
+UPDATE pools SET current_instances = 6, status = 'healthy', last_analytics_at = '2026-03-02 12:00:00.123456' WHERE id IN (:p, :q);
+UPDATE nodes SET last_heartbeat = now(), status = 'ACTIVE', ip_address = '127.0.0.1' WHERE id = :n;
+UPDATE node_state SET received_at = now(), assigned_interval = 30, deadline_at = now() + make_interval(secs => 105), offline_since = NULL, stream_id = 'stream-' || lpad(:n::text, 8, '0'), boot_id = 'boot-0001', previous_boot_id = NULL, sequence = :i, agent_version = '0.1.0', protocol = 1, capabilities = '{demand,overrides}', last_tick_at = '2026-03-02 12:00:00.123456', running_hash = '0000000000000000000000000000000000000000000000000000000000000000', received_hash = '0000000000000000000000000000000000000000000000000000000000000000', failed_hash = NULL, apply_status = 'applied', apply_error = NULL, reported_generation = 1, retry_offers = 0 WHERE node_id = :n;
+INSERT INTO stream_cursors (node_id, stream_id, last_sequence) VALUES (:n, 'stream-' || lpad(:n::text, 8, '0'), :last) ON CONFLICT (node_id, stream_id) DO UPDATE SET last_sequence = EXCLUDED.last_sequence, updated_at = now();
+COMMIT;
