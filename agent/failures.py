@@ -19,7 +19,7 @@ _CAPACITY_CODES = frozenset(
     }
 )
 _CAPACITY_TEXT = re.compile(
-    r"out of (host )?capacity|(limit|quota)s? (has been |have been |was |is )?exceed"
+    r"out of (host )?capacity|(limit|quota)s? (has been |have been |was |were |is )?exceed"
     r"|exceed\w* (the )?[\w ]*(limit|quota)|insufficient (capacity|service limit)",
     re.IGNORECASE,
 )

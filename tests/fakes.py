@@ -44,6 +44,8 @@ class FakePool:
     version: int = 1
     created_at: datetime | None = NOON - timedelta(days=1)
     work_errors: list[WorkError] = field(default_factory=list)
+    native: str = ""
+    gone: set[str] = field(default_factory=set)
 
     def summary(self, pool_id: str) -> PoolSummary:
         active = self.size if self.active is None else self.active
@@ -85,11 +87,31 @@ class FakePools:
             self.lose_replies -= 1
             raise timeout()
 
+    def detach(self, ref: PoolRef, instance_id: str, *, token: str) -> None:
+        self._enter("detach")
+        pool = self._pool(ref)
+        self.tokens.append(token)
+        if pool.state != "RUNNING":
+            raise refusal(409, "IncorrectState")
+        if instance_id not in {member.id for member in self.members(ref)}:
+            raise refusal(404, "NotAuthorizedOrNotFound")
+        pool.gone.add(instance_id)
+        pool.size -= 1
+        pool.version += 1
+        if self.lose_replies:
+            self.lose_replies -= 1
+            raise timeout()
+
+    def native_autoscaling(self, region: str, compartment_id: str) -> Mapping[str, str]:
+        self._enter("native_autoscaling")
+        return {key: pool.native for key, pool in self.pools.items() if pool.native}
+
     def members(self, ref: PoolRef) -> tuple[Instance, ...]:
         self._enter("members")
         pool = self._pool(ref)
-        count = pool.summary(ref.id).active
-        return tuple(Instance(f"{ref.id}-{n}", "Running", pool.created_at) for n in range(count))
+        count = pool.summary(ref.id).active + len(pool.gone)
+        found = (Instance(f"{ref.id}-{n}", "Running", pool.created_at) for n in range(count))
+        return tuple(member for member in found if member.id not in pool.gone)
 
     def work_errors(self, ref: PoolRef, since: datetime) -> tuple[WorkError, ...]:
         self._enter("work_errors")
@@ -111,8 +133,10 @@ class FakeSource:
 
     def __init__(self, answer: Callable[[Wish, datetime], PoolReadings] | None = None) -> None:
         self.answer = answer or (lambda wish, now: PoolReadings())
+        self.reads = 0
 
     def read(self, wishes: Sequence[Wish], now: datetime) -> Mapping[str, PoolReadings]:
+        self.reads += 1
         return {wish.pool.name: self.answer(wish, now) for wish in wishes}
 
 

@@ -99,6 +99,11 @@ class Node:
         with closing(sqlite3.connect(self.state / "outbox.sqlite3")) as db:
             return [json.loads(body) for (body,) in db.execute("SELECT body FROM records")]
 
+    def let_pass(self, time: timedelta) -> None:
+        """Wait for simulated time to pass."""
+        end = self.server.world.now() + time
+        until(lambda: self.server.world.now() > end)
+
     def demand(self, value: float) -> None:
         self.server.world.set_demand("web", ConstantCurve(kind="constant", value=value))
 
@@ -206,8 +211,7 @@ def test_fault_11_killed_while_the_answer_to_a_write_is_on_its_way(node: Node) -
     node.kill()
 
     node.start(yaml)
-    restarted = node.server.world.now()
-    until(lambda: node.server.world.now() > restarted + timedelta(minutes=7))
+    node.let_pass(timedelta(minutes=7))
     assert node.size() == 5
     assert [size for _, size in node.resizes()] == [5]
     steps = [r for r in node.records() if r.get("scaling_event") == "SCALE_OUT"]
@@ -233,8 +237,7 @@ def test_fault_10_and_11_killed_again_and_again_it_steps_once_per_cooldown(node:
         node.start(yaml if life == 0 else None)
         until(lambda: len([m for m in node.told() if m == "READY=1"]) > 0)
         node.messages.clear()
-        moment = node.server.world.now() + timedelta(seconds=chance.uniform(5, 150))
-        until(lambda moment=moment: node.server.world.now() > moment)
+        node.let_pass(timedelta(seconds=chance.uniform(5, 150)))
         node.kill()
         assert not list(node.state.glob("*.corrupt-*"))
     changes = node.resizes()

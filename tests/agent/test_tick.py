@@ -1,0 +1,133 @@
+"""Ticks on threads: one slow or failing pool never delays the others."""
+
+import random
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from agent.clock import SteppedClock
+from agent.pools import PoolSummary
+from agent.service import Agent, Ports, Surroundings
+from agent.settings import Settings
+from tests.agent.rig import COMPARTMENT, config_yaml, pool_yaml, until, wall_now
+from tests.fakes import NOON, FakePool, FakePools, FakeSource, pool_id, timeout
+
+ELSEWHERE = COMPARTMENT.replace("simulated", "slow")
+
+
+class SlowPools(FakePools):
+    """Lists of one compartment wait for the gate."""
+
+    def __init__(self, **pools: FakePool) -> None:
+        super().__init__(**pools)
+        self.gate = threading.Event()
+        self.waiting = threading.Event()
+
+    def in_compartment(self, region: str, compartment_id: str) -> Mapping[str, PoolSummary]:
+        if compartment_id == ELSEWHERE:
+            self.waiting.set()
+            assert self.gate.wait(20)
+        return super().in_compartment(region, compartment_id)
+
+
+def agent_on(pools: FakePools, home: Path, yaml: str, threads: int) -> tuple[Agent, SteppedClock]:
+    clock = SteppedClock(NOON)
+    path = home / "config.yaml"
+    path.write_text(yaml)
+    around = Surroundings(clock, wall_now, clock.elapsed, jitter=random.Random(1), threads=threads)
+    agent = Agent(
+        Settings(home / "state", config_file=path), around, Ports(pools, FakeSource(), None)
+    )
+    agent.start()
+    return agent, clock
+
+
+def floor(name: str, **settings: str) -> str:
+    return pool_yaml(name, policies="[]", limits="{min: 4, max: 9}", **settings)
+
+
+def test_a_slow_compartment_delays_neither_the_others_nor_the_next_tick(tmp_path: Path) -> None:
+    pools = SlowPools(slow=FakePool(2), web=FakePool(2))
+    yaml = config_yaml(floor("slow", compartment_id=ELSEWHERE), floor("web"))
+    agent, clock = agent_on(pools, tmp_path, yaml, threads=4)
+    assert not agent.tick(patience=0.2)
+    assert pools.waiting.is_set()
+    until(lambda: pools.pools[pool_id("web")].size == 4)
+    assert agent.last_tick_at is None, "an incomplete tick does not feed the watchdog"
+
+    pools.pools[pool_id("web")].size = 1
+    clock.advance(timedelta(seconds=30))
+    agent.tick(patience=0.2)
+    until(lambda: pools.pools[pool_id("web")].size == 4)
+    assert pools.pools[pool_id("slow")].size == 2
+
+    pools.gate.set()
+    clock.advance(timedelta(seconds=30))
+    until(lambda: agent.workers.wait(0.1))
+    assert agent.tick(patience=10)
+    assert pools.pools[pool_id("slow")].size == 4
+    agent.close()
+
+
+def test_a_configuration_that_comes_in_between_stops_writes_of_the_old_one(tmp_path: Path) -> None:
+    pools = SlowPools(slow=FakePool(2))
+    yaml = config_yaml(floor("slow", compartment_id=ELSEWHERE))
+    agent, _ = agent_on(pools, tmp_path, yaml, threads=4)
+    agent.tick(patience=0.1)
+    assert pools.waiting.wait(10)
+    paused = config_yaml(floor("slow", compartment_id=ELSEWHERE, mode="paused"))
+    agent.configs.bootstrap(paused, authoritative=True)
+    agent.tick(patience=0.1)
+    pools.gate.set()
+    until(lambda: agent.workers.wait(0.1))
+    assert pools.pools[pool_id("slow")].size == 2
+    agent.close()
+
+
+def test_a_surprise_in_one_pool_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    class Odd(FakePools):
+        def in_compartment(self, region: str, compartment_id: str) -> Mapping[str, PoolSummary]:
+            if compartment_id == ELSEWHERE:
+                raise ZeroDivisionError("a bug")
+            return super().in_compartment(region, compartment_id)
+
+    pools = Odd(odd=FakePool(2), web=FakePool(2))
+    yaml = config_yaml(floor("odd", compartment_id=ELSEWHERE), floor("web"))
+    agent, clock = agent_on(pools, tmp_path, yaml, threads=4)
+    for _ in range(3):
+        assert agent.tick(patience=10)
+        clock.advance(timedelta(seconds=30))
+    assert pools.pools[pool_id("web")].size == 4
+    records = agent.outbox.batch(500, 10**6).records
+    problems = [r["reason"] for r in records if r.get("event_type") == "AGENT_PROBLEM"]
+    assert len(problems) == 1, "told once"
+    assert "ZeroDivisionError: a bug" in problems[0]
+    agent.close()
+
+
+def test_an_unreachable_region_costs_no_metric_reads(tmp_path: Path) -> None:
+    pools = FakePools(web=FakePool(2))
+    agent, _ = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
+    source = FakeSource()
+    agent.ticker._source = source
+    pools.fail["in_compartment"] = [timeout()]
+    agent.tick()
+    assert source.reads == 0
+    agent.tick()
+    assert source.reads == 1
+    agent.close()
+
+
+def test_members_are_listed_for_a_few_pools_a_tick(tmp_path: Path) -> None:
+    names = [f"p{n}" for n in range(25)]
+    pools = FakePools(**{name: FakePool(4) for name in names})
+    agent, clock = agent_on(pools, tmp_path, config_yaml(*map(floor, names)), threads=0)
+    counts = []
+    for _ in range(5):
+        before = pools.calls.count("members")
+        agent.tick()
+        clock.advance(timedelta(seconds=30))
+        counts.append(pools.calls.count("members") - before)
+    assert counts == [10, 10, 5, 0, 0]
+    agent.close()
