@@ -1,8 +1,10 @@
 """The live database against the contract's tables: every column, type, default, index and rule."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import postgres
@@ -20,6 +22,7 @@ from central.migrate import migrate, require_current
 from central.partitions import ensure_partitions
 from central.tables import metadata
 
+DOCS = Path(__file__).parents[2] / "docs"
 NOW = "now()"
 SERIAL = ("integer", "NOT NULL", "nextval")
 BIG = ("bigint", "NOT NULL", "nextval")
@@ -336,6 +339,17 @@ def test_statements_are_written_against_the_same_tables(engine: Engine) -> None:
         options = {"compare_type": True, "include_name": _is_parent}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
+
+
+def test_whatever_was_added_is_explained(engine: Engine) -> None:
+    words = set(re.findall(r"[a-z_]+", (DOCS / "schema.md").read_text(encoding="utf-8")))
+    tables = query(
+        engine,
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+        "AND relnamespace = 'public'::regnamespace",
+    )
+    assert {name for (name,) in tables} - words == set()
+    assert set().union(*ADDED_COLUMNS.values()) - words == set()
 
 
 # time zones ------------------------------------------------------------------------------------
