@@ -4,7 +4,7 @@
 looks again. A write whose outcome is unknown is read back before anything else happens.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,11 +12,13 @@ from typing import Literal
 from agent.errors import CallError, Cause
 from agent.failures import is_capacity
 from agent.journal import Intent, Journal
-from agent.pools import PoolRef, Pools, Versioned
+from agent.pools import Instance, PoolRef, Pools, Versioned
+from agent.victims import choose, needs_choice, spared
 from shared.engine.codec import memory_to_json
 from shared.engine.model import Resize
 
-SkipReason = Literal["changed_meanwhile", "busy", "dry_run", "unresolved"]
+SkipReason = Literal["changed_meanwhile", "busy", "dry_run", "unresolved", "protected"]
+OwnInstance = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,26 @@ Outcome = Applied | Skipped | Failed
 class Actor:
     """Resizes pools."""
 
-    def __init__(self, pools: Pools, journal: Journal, new_token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        pools: Pools,
+        journal: Journal,
+        new_token: Callable[[], str],
+        own_instance: OwnInstance = lambda: None,
+    ) -> None:
         self._pools = pools
         self._journal = journal
         self._new_token = new_token
+        self._own_instance = own_instance
 
-    def act(self, ref: PoolRef, decision: Resize, now: datetime) -> Outcome:
-        """Resize a pool if it is still the one that the decision saw."""
+    def act(
+        self, ref: PoolRef, decision: Resize, now: datetime, protected: Collection[str] = ()
+    ) -> Outcome:
+        """Resize a pool if it is still the one that the decision saw.
+
+        With a member that is protected, or is this very machine, the pool shrinks by one chosen
+        member; the next tick goes on.
+        """
         try:
             found = self._pools.get(ref)
         except CallError as error:
@@ -73,10 +88,18 @@ class Actor:
         changed = _changed(found, decision)
         if changed is not None:
             return changed
+        victim: Instance | None = None
+        if decision.to < found.pool.size:
+            try:
+                victim, obstacle = self._victim(ref, protected)
+            except CallError as error:
+                return Failed(error.cause, retry=True)
+            if obstacle is not None:
+                return obstacle
         intent = Intent(
             pool_id=ref.id,
             before=found.pool.size,
-            to=decision.to,
+            to=decision.to if victim is None else found.pool.size - 1,
             etag=found.etag,
             token=self._new_token(),
             at=now,
@@ -85,10 +108,26 @@ class Actor:
         )
         self._journal.open(intent)
         try:
-            self._pools.resize(ref, intent.to, etag=intent.etag, token=intent.token)
+            if victim is None:
+                self._pools.resize(ref, intent.to, etag=intent.etag, token=intent.token)
+            else:
+                self._pools.detach(ref, victim.id, token=intent.token)
         except CallError as error:
             return self._not_accepted(ref, intent, error.cause)
         return _applied(intent)
+
+    def _victim(
+        self, ref: PoolRef, protected: Collection[str]
+    ) -> tuple[Instance | None, Skipped | None]:
+        """Return who must be chosen to go, or why nobody can; neither: Oracle may choose."""
+        stay = spared(protected, self._own_instance())
+        members = self._pools.members(ref) if stay else ()
+        if not needs_choice(members, stay):
+            return None, None
+        victim = choose(members, stay)
+        if victim is None:
+            return None, Skipped("protected", "every member is protected: nothing can be removed")
+        return victim, None
 
     def resolve(self, ref: PoolRef) -> Outcome | None:
         """Find out what became of a write that a crash or a lost answer left open.
@@ -156,9 +195,11 @@ def _sure(cause: Cause) -> Cause:
 class DryActor(Actor):
     """Decides everything and writes nothing: what `poolkeeper agent plan` uses."""
 
-    def act(self, ref: PoolRef, decision: Resize, now: datetime) -> Outcome:
+    def act(
+        self, ref: PoolRef, decision: Resize, now: datetime, protected: Collection[str] = ()
+    ) -> Outcome:
         """Return that nothing was done."""
-        del ref, now
+        del ref, now, protected
         return Skipped("dry_run", f"would resize to {decision.to}")
 
     def resolve(self, ref: PoolRef) -> Outcome | None:

@@ -7,6 +7,7 @@ import httpx
 from agent.central_client import CentralClient
 from agent.clock import sleeper
 from agent.heartbeat import Central
+from agent.home import Home
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
 from agent.throttle import TokenBucket
@@ -27,7 +28,10 @@ def connect(settings: Settings, around: Surroundings) -> tuple["OciPools", "OciM
 def build(settings: Settings, around: Surroundings) -> Agent:
     """Wire the agent for a node: real OCI, and central over HTTP when the settings name one."""
     pools, source, metrics = _connect(settings, around)
-    agent = Agent(settings, around, Ports(pools, source, _central(settings, around)))
+    home = Home(lambda: _own_instance(settings.metadata_url))
+    home.begin()
+    ports = Ports(pools, source, _central(settings, around), home.instance)
+    agent = Agent(settings, around, ports)
     agent.on_budget = lambda budget: metrics.set_rate(
         _speed(settings) * (budget.requests_per_second if budget else _METRIC_RATE)
     )
@@ -57,6 +61,21 @@ def _connect(
         )
     )
     return OciPools(client), OciMonitoring(client), metrics
+
+
+def _own_instance(metadata_url: str) -> str | None:
+    """Ask the metadata service (Oracle, "Getting Instance Metadata"); None off OCI."""
+    try:
+        answer = httpx.get(
+            f"{metadata_url}/instance",
+            headers={"authorization": "Bearer Oracle"},
+            timeout=httpx.Timeout(2.0, connect=1.0),
+            trust_env=False,
+        )
+        found = answer.raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    return str(found["id"]) if isinstance(found, dict) and found.get("id") else None
 
 
 def _speed(settings: Settings) -> float:

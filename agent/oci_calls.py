@@ -15,6 +15,9 @@ class Service:
 
 
 COMPUTE = Service("compute_management", "/20160918", "https://iaas.{region}.{secondLevelDomain}")
+AUTOSCALING = Service(
+    "autoscaling", "/20181001", "https://autoscaling.{region}.oci.{secondLevelDomain}"
+)
 MONITORING = Service("monitoring", "/20180401", "https://telemetry.{region}.{secondLevelDomain}")
 
 

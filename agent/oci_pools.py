@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.clock import parse_instant
 from agent.errors import CallError, Cause
-from agent.oci_calls import COMPUTE, Answer, Call, Caller
+from agent.oci_calls import AUTOSCALING, COMPUTE, Answer, Call, Caller
 from agent.pools import Instance, PoolRef, PoolSummary, Versioned, WorkError
 
 _PAGE = 1000
@@ -51,6 +51,41 @@ class OciPools:
                 is_write=True,
             )
         )
+
+    def detach(self, ref: PoolRef, instance_id: str, *, token: str) -> None:
+        """See `Pools.detach` (DetachInstancePoolInstance)."""
+        self._client.call(
+            Call(
+                COMPUTE,
+                ref.region,
+                "DetachInstancePoolInstance",
+                "POST",
+                f"/instancePools/{ref.id}/actions/detachInstance",
+                headers={"opc-retry-token": token},
+                body={
+                    "instanceId": instance_id,
+                    "isDecrementSize": True,
+                    "isAutoTerminate": True,
+                },
+                is_write=True,
+            )
+        )
+
+    def native_autoscaling(self, region: str, compartment_id: str) -> Mapping[str, str]:
+        """See `Pools.native_autoscaling` (ListAutoScalingConfigurations)."""
+        call = Call(
+            AUTOSCALING,
+            region,
+            "ListAutoScalingConfigurations",
+            "GET",
+            "/autoScalingConfigurations",
+            query={"compartmentId": compartment_id, "limit": _PAGE},
+        )
+        return {
+            str((item.get("resource") or {}).get("id")): str(item.get("displayName") or item["id"])
+            for item in self._pages(call)
+            if item.get("isEnabled")
+        }
 
     def members(self, ref: PoolRef) -> tuple[Instance, ...]:
         """See `Pools.members` (ListInstancePoolInstances, every page)."""

@@ -69,6 +69,17 @@ class Pools(Protocol):
         """
         ...
 
+    def detach(self, ref: PoolRef, instance_id: str, *, token: str) -> None:
+        """Take one member out, terminate it, and let the pool be smaller by one.
+
+        OCI checks no etag here. Returning means accepted, not done.
+        """
+        ...
+
+    def native_autoscaling(self, region: str, compartment_id: str) -> Mapping[str, str]:
+        """Return the names of OCI's own enabled autoscaling configurations, by pool OCID."""
+        ...
+
     def members(self, ref: PoolRef) -> tuple[Instance, ...]:
         """Return the members; terminated ones are left out."""
         ...

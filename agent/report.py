@@ -8,6 +8,7 @@ from typing import Any, Literal
 from agent.act import Applied, Failed, Outcome
 from agent.node_metrics import NodeMetrics
 from agent.outbox import Entry, Outbox, Worth
+from agent.restraints import Restraint
 from agent.sources.model import PoolReadings
 from agent.state import PoolNotes
 from shared.config.models import Pool
@@ -30,12 +31,15 @@ class PoolReport:
     decision: Decision
     notes: PoolNotes
     config_hash: str
+    restraint: Restraint | None = None
 
     @property
     def status(self) -> PoolStatus:
         """The pool's health: the worst of what the decision and the writes say."""
         back = self.notes.backoff
         found: list[PoolStatus] = [self.decision.verdict.status]
+        if self.restraint is not None:
+            found.append(self.restraint.status)
         if back.capacity_failures or back.write_failures:
             worst = max(back.capacity_failures, back.write_failures)
             found.append("error" if worst > 2 else "warning")
@@ -71,6 +75,8 @@ class Reporter:
         entries = self._samples(report, now) if due else []
         detail = decision_to_json(report.decision) if changed else _brief(report.decision)
         text = verdict.reasons[-1].text if verdict.reasons else None
+        if report.restraint is not None:
+            text = f"{report.restraint.text}; {text}"
         entries.append(_entry(_row(report, now, None, text, detail), Worth.ROUTINE, now))
         with self._lock:
             self._waiting += entries

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agent.act import Actor, DryActor, Outcome
+from agent.act import Actor, DryActor, Outcome, OwnInstance
 from agent.clock import Clock, Monotonic, Wall
 from agent.config_apply import ConfigApplier
 from agent.errors import SettingsError
@@ -62,11 +62,15 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Ports:
-    """What stands outside: OCI and central. Fakes go here."""
+    """What stands outside: OCI and central. Fakes go here.
+
+    `own_instance` returns the OCID of the instance that this is; None anywhere else.
+    """
 
     pools: Pools
     source: MetricSource
     central: Central | None
+    own_instance: OwnInstance = lambda: None
 
 
 class Agent:
@@ -100,7 +104,7 @@ class Agent:
             pools=ports.pools,
             state=self.state,
             journal=self.journal,
-            actor=actor(ports.pools, self.journal, _new_id),
+            actor=actor(ports.pools, self.journal, _new_id, ports.own_instance),
             guard=read_guard(self.settings.guard_file),
             reporter=self.reporter,
             trace=self._trace,

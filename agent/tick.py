@@ -1,13 +1,15 @@
 """One tick: every site is read once, and every pool of it has its turn."""
 
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from agent.config_apply import Running
+from agent.native import NativeWatch
 from agent.observe import Site, SiteView, look, site_of
+from agent.restraints import Restraints
 from agent.sources.model import MetricSource
 from agent.turn import Parts, Turn, Turns
 from agent.workers import Workers
@@ -16,11 +18,23 @@ from shared.engine.plan import Plan
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A site's part of a tick."""
+
+    site: Site
+    plans: list[Plan]
+    owned_elsewhere: frozenset[str]
+    config_hash: str
+    now: datetime
+
+
 class Ticker:
     """Runs ticks. A slow or failing site delays neither the others nor the next tick."""
 
     def __init__(self, parts: Parts, source: MetricSource, workers: Workers) -> None:
         self._parts = parts
+        self._restraints = Restraints(parts.guard, NativeWatch(parts.pools))
         self._source = source
         self._workers = workers
         self._turns = Turns(parts)
@@ -43,9 +57,10 @@ class Ticker:
         self._turns.begin_tick()
         sites: dict[Site, list[Plan]] = {}
         for plan in running.plans.values():
-            sites.setdefault(site_of(plan.pool), []).append(self._restrained(plan, observe_only))
+            sites.setdefault(site_of(plan.pool), []).append(plan)
         for site, plans in sites.items():
-            started = self._workers.submit(site, self._site(site, plans, running.hash, now))
+            part = _Part(site, plans, frozenset(observe_only), running.hash, now)
+            started = self._workers.submit(site, partial(self._site, part))
             if not started:
                 log.warning("%s is still busy with an earlier tick", site.compartment_id)
         complete = self._workers.wait(patience)
@@ -53,27 +68,23 @@ class Ticker:
         self._parts.state.save()
         return complete
 
-    def _restrained(self, plan: Plan, observe_only: Collection[str]) -> Plan:
+    def _site(self, part: "_Part") -> None:
+        self._restraints.native.refresh(part.site, part.now)
+        wanted = [plan.pool for plan in part.plans]
+        view = look(self._parts.pools, self._source, part.site, wanted, part.now)
+        self._note(part.site, view)
+        for plan in part.plans:
+            turn = self._turn(plan, view, part)
+            self._workers.submit(turn.pool_id, partial(self._turns.take, turn))
+
+    def _turn(self, plan: Plan, view: SiteView, part: "_Part") -> Turn:
         """A pool that is not this node's to resize is only observed, whatever its YAML says."""
-        pool = plan.pool
-        pool_id = pool.instance_pool_id
-        is_free = pool_id not in observe_only and self._parts.guard.allows(pool_id)
-        if is_free or pool.mode != "active":
-            return plan
-        return replace(plan, pool=pool.model_copy(update={"mode": "observe"}))
-
-    def _site(
-        self, site: Site, plans: list[Plan], config_hash: str, now: datetime
-    ) -> Callable[[], None]:
-        def job() -> None:
-            wanted = [plan.pool for plan in plans]
-            view = look(self._parts.pools, self._source, site, wanted, now)
-            self._note(site, view)
-            for plan in plans:
-                turn = Turn(plan, view, now, config_hash)
-                self._workers.submit(turn.pool_id, partial(self._turns.take, turn))
-
-        return job
+        if plan.pool.mode != "active":
+            return Turn(plan, view, part.now, part.config_hash)
+        restraint = self._restraints.of(plan.pool, part.owned_elsewhere)
+        if restraint is not None:
+            plan = replace(plan, pool=plan.pool.model_copy(update={"mode": "observe"}))
+        return Turn(plan, view, part.now, part.config_hash, restraint)
 
     def _note(self, site: Site, view: SiteView) -> None:
         """Keep what stands in the way of a site; say it once when it is new."""

@@ -25,6 +25,7 @@ from agent.observe import (
 )
 from agent.pools import Pools, PoolSummary
 from agent.report import PoolReport, Reporter
+from agent.restraints import Restraint
 from agent.sources.model import PoolReadings
 from agent.state import PoolNotes, StateStore
 from agent.trace import Trace
@@ -67,6 +68,7 @@ class Turn:
     view: SiteView
     now: datetime
     config_hash: str
+    restraint: Restraint | None = None
 
     @property
     def pool_id(self) -> str:
@@ -85,6 +87,7 @@ class Turns:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._decided: dict[str, float] = {}
+        self._restrained: dict[str, str | None] = {}
         self._listings = 0
         self._lock = threading.Lock()
 
@@ -102,11 +105,12 @@ class Turns:
         notes, seen = self._observe(turn, notes, recovered)
         decision = decide(turn.plan, seen, notes.memory)
         self._parts.trace.write(turn.plan.pool.name, seen, notes.memory, decision)
+        ours = self._parts.journal.newest(turn.pool_id)
         outcome = self._act(turn, decision)
         log.debug("%s: %s", turn.plan.pool.name, decision.verdict.reasons[-1].text)
         notes = self._settle(turn, replace(notes, memory=decision.verdict.memory), outcome)
         self._report(turn, notes, decision, (recovered, outcome))
-        self._notice(turn, before, self._pool_report(turn, notes, decision))
+        self._notice(turn, before, ours, self._pool_report(turn, notes, decision))
         self._parts.on_decision(turn.plan, decision, outcome)
 
     def _resolve(self, turn: Turn, notes: PoolNotes) -> tuple[PoolNotes, Outcome | None]:
@@ -172,7 +176,8 @@ class Turns:
         intent = self._parts.journal.newest(turn.pool_id)
         if intent is not None and intent.status == "open":
             return Skipped("unresolved", "what became of the write before is told first")
-        return self._parts.actor.act(ref_of(turn.plan.pool), decision, turn.now)
+        pool = turn.plan.pool
+        return self._parts.actor.act(ref_of(pool), decision, turn.now, pool.protected)
 
     def _settle(self, turn: Turn, notes: PoolNotes, outcome: Outcome | None) -> PoolNotes:
         """Keep what an outcome means for the writes to come."""
@@ -207,19 +212,32 @@ class Turns:
                 self._parts.actor.close(ref_of(turn.plan.pool), outcome)
         self._parts.reporter.tick(report, turn.now)
 
-    def _notice(self, turn: Turn, before: PoolNotes, report: PoolReport) -> None:
-        """Tell of launches that failed, and of sizes that somebody else changed."""
+    def _notice(
+        self, turn: Turn, before: PoolNotes, ours: Intent | None, report: PoolReport
+    ) -> None:
+        """Tell of launches that failed, and of sizes that are not by our newest write."""
         notes, summary = report.notes, turn.summary
         if notes.work_failed_at is not None and notes.work_failed_at != before.work_failed_at:
             text = f"a launch failed with {notes.backoff.code}: growth waits"
             self._parts.reporter.trouble(report, "CAPACITY_ERROR", text, turn.now)
+        self._restraint(turn, report)
         known: Memory = before.memory
         if summary is None or known.size is None or summary.size == known.size:
             return
-        ours = self._parts.journal.newest(turn.pool_id)
         if ours is None or ours.to != summary.size:
             text = f"the size went from {known.size} to {summary.size}, and not by this agent"
             self._parts.reporter.trouble(report, "EXTERNAL_CHANGE", text, turn.now)
+
+    def _restraint(self, turn: Turn, report: PoolReport) -> None:
+        """Tell once of what keeps the agent's hands off a pool."""
+        restraint = turn.restraint
+        code = restraint.code if restraint else None
+        if self._restrained.get(turn.pool_id) == code:
+            return
+        self._restrained[turn.pool_id] = code
+        if restraint is not None:
+            log.warning("%s: %s", turn.plan.pool.name, restraint.text)
+            self._parts.reporter.trouble(report, restraint.code, restraint.text, turn.now)
 
     def _pool_report(self, turn: Turn, notes: PoolNotes, decision: Decision) -> PoolReport:
         summary = turn.summary
@@ -232,6 +250,7 @@ class Turns:
             decision=decision,
             notes=notes,
             config_hash=turn.config_hash,
+            restraint=turn.restraint,
         )
 
 
