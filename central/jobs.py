@@ -35,9 +35,9 @@ class Jobs:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the job that is running."""
+        """End after the job that is running, or let it go with the process when it takes long."""
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(2)
 
     def _run(self) -> None:
         while not self._stop.is_set():

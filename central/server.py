@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from central.errors import StartError
 
 log = logging.getLogger(__name__)
-DRAIN_SECONDS = 8
+DRAIN_SECONDS = 6
 
 
 def bind(host: str, port: int) -> socket.socket:

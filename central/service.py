@@ -27,7 +27,7 @@ from central.store import configs, nodes
 from central.store.sweep import sweep
 
 SWEEP_SECONDS = 5.0
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 2.0  # after the HTTP server has had its own six
 INGEST_LIMITS = Limits(statement_ms=10_000, lock_ms=2_000)
 
 
