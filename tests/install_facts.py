@@ -31,15 +31,15 @@ def with_central(version: str = "1.0", **wishes: Any) -> Wishes:
     return replace(wanted, **wishes)
 
 
-def tiny_wheel(directory: Path, version: str) -> Path:
-    """A wheel that looks like Poolkeeper, needs nothing, and installs in a moment."""
+def tiny_wheel(directory: Path, version: str, unit: bytes = UNIT_TEXT) -> Path:
+    """A wheel that looks like Poolkeeper, needs nothing, installs in a moment and cannot run."""
     info = f"poolkeeper-{version}.dist-info"
     modules = ["agent/commands.py", "agent/loop.py", "agent/planning.py", "agent/checking.py"]
     modules += ["poolkeeper/cli.py", "agent/__init__.py", "poolkeeper/__init__.py"]
     metadata = f"Metadata-Version: 2.1\nName: poolkeeper\nVersion: {version}\n"
     members = {
         **dict.fromkeys(modules, ""),
-        "agent/install/poolkeeper-agent.service": UNIT_TEXT.decode() + f"# {version}\n",
+        "agent/install/poolkeeper-agent.service": unit.decode() + f"# {version}\n",
         "agent/install/requirements.lock": "",
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

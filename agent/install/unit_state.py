@@ -62,7 +62,7 @@ def came_up(
         if now.invocation != before.invocation:
             if now.active == "active":
                 return True
-            if now.sub == "auto-restart" or now.active == "failed":
+            if now.sub == "auto-restart" or now.active in {"failed", "inactive"}:
                 return False
         wait(pause)
     return False

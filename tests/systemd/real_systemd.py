@@ -21,7 +21,9 @@ from tests.nspawn import wait_until
 pytestmark = pytest.mark.timeout(400)
 UNIT = "poolkeeper-agent.service"
 STATE = "/var/lib/private/poolkeeper-agent"
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "install.md"
+TREE = Path(__file__).resolve().parents[2]
+DOCS = TREE / "docs" / "install.md"
+UNIT_FILE = TREE / "systemd" / UNIT
 ALONE = f"""\
 version: 1
 poll_interval: 30s
@@ -145,7 +147,7 @@ def test_a_reload_keeps_the_process(world: Any) -> None:
 
 
 def test_a_release_that_crashes_is_rolled_back(world: Any) -> None:
-    broken = tiny_wheel(world.node.root / "root/release", "9.9")
+    broken = tiny_wheel(world.node.root / "root/release", "9.9", UNIT_FILE.read_bytes())
     before = (world.node.root / "opt/poolkeeper/current").readlink()
     line = f"cd /root/release && poolkeeper agent upgrade --from {broken.name} --wheels wheels"
     answer = world.node.run("sh", "-c", line, check=False)

@@ -11,6 +11,7 @@ UP = UnitState("active", "running", "two")
 CASES = {
     "it comes up": ([OLD, STARTING, UP], True, 2),
     "it crashes: known at once": ([OLD, STARTING, CRASHED], False, 2),
+    "it ends": ([OLD, STARTING, UnitState("inactive", "dead", "two")], False, 2),
     "the old process is not taken for the new one": ([OLD], False, 10),
     "it starts for ever": ([STARTING], False, 10),
 }
