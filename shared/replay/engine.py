@@ -48,7 +48,7 @@ def _is_total(policy: Policy) -> bool:
 
 
 class Feed:
-    """The readings of one policy: closed windows of its own interval, newest first to be read."""
+    """The readings of one policy: the closed windows of its interval that came through the lag."""
 
     def __init__(self, policy: Policy, plan: Plan, trace: Trace, lag: timedelta) -> None:
         interval = policy.effective_interval
@@ -90,11 +90,10 @@ class Feed:
             value, samples = _utilisation(meter, end - width, end)
         if value is None:
             return
-        points = self._points
-        points.append((self._start + end * self._step, value, samples))
+        at, points = self._start + end * self._step, self._points
+        points.append((at, value, samples))
         if len(points) > 4 * self._keep + 64:
             del points[: -self._keep]
-        at, value, samples = points[-1]  # type: ignore[assignment] # points hold what was put in
         history = tuple(points[-self._keep : -1]) if self._keep > 1 else ()
         self._reading = Reading(value, at, samples, None, history)
 
