@@ -1,6 +1,7 @@
 """POST /v1/heartbeat: authenticate from a cache, validate, queue, answer after the commit."""
 
 import asyncio
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -17,13 +18,29 @@ router = APIRouter(prefix="/v1", tags=["agents"])
 LONGEST_WAIT_SECONDS = 12.0
 
 
+def body_schema() -> dict[str, Any]:
+    """The heartbeat's JSON Schema, its parts in their places: OpenAPI knows no `$defs`."""
+    schema = Heartbeat.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def _resolved(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return _resolved(parts[value["$ref"].rpartition("/")[2]])
+            return {name: _resolved(inner) for name, inner in value.items()}
+        return [_resolved(inner) for inner in value] if isinstance(value, list) else value
+
+    resolved: dict[str, Any] = _resolved(schema)
+    return resolved
+
+
 @router.post(
     "/heartbeat",
     response_model=HeartbeatAnswer,
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": Heartbeat.model_json_schema()}},
+            "content": {"application/json": {"schema": body_schema()}},
         }
     },
 )

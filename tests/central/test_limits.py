@@ -1,6 +1,7 @@
 """What requests may not do: be too large, too slow, or malformed; and what an answer carries."""
 
 import json
+import re
 import socket
 from typing import Any
 
@@ -110,5 +111,12 @@ def test_health_and_readiness_need_no_login(central: RunningCentral) -> None:
 
 def test_the_openapi_document_names_every_route(central: RunningCentral) -> None:
     with central.client() as client:
-        paths = client.get("/openapi.json").json()["paths"]
+        document = client.get("/openapi.json").json()
+    paths = document["paths"]
     assert {"/v1/heartbeat", "/v1/login", "/v1/nodes/{name}/config"} <= paths.keys()
+    body = paths["/v1/heartbeat"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["config"]["properties"]["failed_hash"]
+    known = document["components"]["schemas"].keys()
+    named = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named <= known
+    assert "$defs" not in json.dumps(document)
