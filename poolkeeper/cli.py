@@ -70,6 +70,8 @@ ROOT = {
     "login": ("poolkeeper.commands_login:login", "Sign in to a central.", _OPERATOR),
     "logout": ("poolkeeper.commands_login:logout", "Sign out.", _OPERATOR),
     "whoami": ("poolkeeper.commands_login:whoami", "Who is signed in, and where.", _OPERATOR),
+    "user": ("poolkeeper.commands_user:user", "Accounts, roles, sessions.", _OPERATOR),
+    "audit": ("poolkeeper.commands_audit:audit", "Who did what, and proof of it.", _OPERATOR),
     "agent": ("agent.commands:agent", "Run the agent on a node.", "agent"),
     "central": ("central.commands:central", "Run the central store.", "central,embedded"),
     "simulator": ("simulator.commands:simulator", "OCI on localhost, to try on.", "simulator"),

@@ -5,9 +5,11 @@ import sys
 
 import click
 
+from poolkeeper import keycloak_login
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
+    OperatorClient,
     SavedSession,
     central_url,
     connect,
@@ -18,19 +20,37 @@ from shared.wire_operator import Session, Who
 
 
 @click.command()
-@click.option("--email", prompt=True)
+@click.option("--email", help="Asked for, unless you log in through Keycloak.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--keycloak", is_flag=True, help="Log in through Keycloak, in a browser.")
+@click.option(
+    "--no-browser",
+    is_flag=True,
+    help="With --keycloak: print the address, and paste where the browser ends up.",
+)
 @CENTRAL
 @JSON
-def login(email: str, password_stdin: bool, url: str | None, as_json: bool) -> None:
+def login(
+    email: str | None,
+    password_stdin: bool,
+    keycloak: bool,
+    no_browser: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """Log in to a central; the session lasts half a day.
 
     The password comes from POOLKEEPER_PASSWORD, standard input, or a prompt.
     """
     with errors_as_sentences():
         address = central_url(url, os.environ)
-        body = {"email": email, "password": _password(from_stdin=password_stdin)}
-        session = connect(address).ask(Session, "POST", "/v1/login", json=body)
+        client = connect(address)
+        if keycloak:
+            session = _through_keycloak(client, address, no_browser)
+        else:
+            who = email or str(click.prompt("Email"))
+            body = {"email": who, "password": _password(from_stdin=password_stdin)}
+            session = client.ask(Session, "POST", "/v1/login", json=body)
     expires = session.expires_at.isoformat()
     saved = SavedSession(address, session.token, session.email, expires)
     saved.save(session_file(os.environ))
@@ -59,6 +79,22 @@ def whoami(url: str | None, as_json: bool) -> None:
     with errors_as_sentences():
         who = connect(url).ask(Who, "GET", "/v1/whoami")
     click.echo(who.model_dump_json() if as_json else f"{who.email} ({who.role}), {who.full_name}")
+
+
+def _through_keycloak(client: OperatorClient, address: str, no_browser: bool) -> Session:
+    def _show(start: str) -> None:
+        click.echo(f"Open this address in a browser:\n  {start}", err=True)
+        if not no_browser:
+            click.launch(start)
+
+    if not no_browser:
+        return keycloak_login.log_in(client, address, _show)
+    return keycloak_login.log_in_by_paste(
+        client,
+        address,
+        _show,
+        lambda: str(click.prompt("The address where the browser ended up", err=True)),
+    )
 
 
 def _password(*, from_stdin: bool) -> str:
