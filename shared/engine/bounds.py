@@ -27,7 +27,7 @@ def bounds_at(plan: Plan, now: datetime, guard: Guard | None) -> Bounds:
     elif plan.schedules:
         found = _scheduled(plan, now)
     else:
-        found = Bounds(limits.min, limits.max)
+        return _guarded(Bounds(limits.min, limits.max), guard)
     return _guarded(_floor_first(_within_limits(found, limits.min, limits.max)), guard)
 
 

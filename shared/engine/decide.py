@@ -140,6 +140,8 @@ def _remember_need(
 def _limit_metrics(plan: Plan, seen: Observation, memory: Memory, trail: _Trail) -> None:
     """What holds metrics back: stabilization, max_step, an unsettled change, cooldown."""
     rules, size, now = plan.pool, trail.size, seen.now
+    if trail.wanted == size:
+        return  # nothing is wanted, so there is nothing to hold back
     rule = rules.stabilization
     trail.limit(*stabilise.stabilise(size, trail.wanted, memory.needs, now, rule, plan.hole))
     trail.limit(*limits.max_step(size, trail.wanted, rules.max_step))

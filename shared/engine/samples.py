@@ -20,7 +20,8 @@ _PERCENT_SLACK = 110.0
 
 _END = itemgetter(0)
 
-_Good = tuple[datetime, float, int | None]
+Sample = tuple[datetime, float, int | None]
+"""A good window while it is one of many: END, value, reporting instances (None: unknown)."""
 
 
 class Window(NamedTuple):
@@ -41,7 +42,7 @@ class Series(NamedTuple):
         stale: the newest trusted window is older than `stale_after`.
     """
 
-    points: Sequence[_Good]
+    points: Sequence[Sample]
     instances: dict[str, float] | None
     rejected: tuple[tuple[str, int], ...]
     stale: bool
@@ -128,7 +129,7 @@ def read(reading: Reading, trust: Trust) -> Series:
     return Series(good, instances, rejected, stale)
 
 
-def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[_Good]:
+def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[Sample]:
     """The good windows that are old enough, in the order given.
 
     This loop sees every window of every policy at every tick: the usual case comes first.
@@ -136,7 +137,7 @@ def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[_G
     now = trust.now
     newest_allowed = now - trust.lag
     most = 100.0 if trust.percent else ABSURD
-    good: list[_Good] = []
+    good: list[Sample] = []
     for at, raw, samples in points:
         if at > newest_allowed:
             if at > now:
@@ -148,7 +149,7 @@ def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[_G
     return good
 
 
-def _in_order(head: list[_Good], older: list[_Good], cleaner: Cleaner) -> list[_Good]:
+def _in_order(head: list[Sample], older: list[Sample], cleaner: Cleaner) -> list[Sample]:
     """Oldest first, one for each END; the first one given stays, and the head is given first."""
     newest_first = len(older) > 1 and older[0][0] > older[-1][0]
     usual = [*(reversed(older) if newest_first else older), *head]

@@ -32,11 +32,11 @@ class Scene(NamedTuple):
     unsettled: bool
     error: str | None = None
 
-    def running_during(self, window: Window, interval: timedelta) -> tuple[int, int]:
-        """Smallest and largest running count while the window was measured."""
+    def running_during(self, end: datetime, interval: timedelta) -> tuple[int, int]:
+        """Smallest and largest running count while a window with that END was measured."""
         if len(self.counts) == 1:
             return self.counts[0][1], self.counts[0][1]
-        return counts.between(self.counts, window.at - interval, window.at, self.active)
+        return counts.between(self.counts, end - interval, end, self.active)
 
     def warming_at(self, at: datetime) -> set[str]:
         """Running members that had not run for `warmup` at that instant."""
@@ -51,7 +51,7 @@ class Scene(NamedTuple):
     def silent_at(self, window: Window, interval: timedelta, reporting: Collection[str]) -> int:
         """How many warm members should have reported in the window and did not."""
         if self.members is None:
-            return max(0, self.running_during(window, interval)[0] - len(reporting))
+            return max(0, self.running_during(window.at, interval)[0] - len(reporting))
         warming = self.warming_at(window.at)
         return sum(
             member.is_running

@@ -109,7 +109,7 @@ class StepVoter:
         """Below the threshold even if every silent member were busy: a gap never shrinks a pool."""
         if not self.is_mean or window.samples is None:
             return Total((window.value,)).compare(rung.bound, rung.bound_float) < 0
-        least, _ = scene.running_during(window, self.interval)
+        least, _ = scene.running_during(window.at, self.interval)
         silent = max(0, least - window.samples)
         fill = 100.0 if self.percent else rung.bound_float
         total = Total((window.value,), window.samples, fill, silent)
@@ -129,7 +129,7 @@ class StepVoter:
         self, scene: Scene, window: Window, opinion: Wanted | NoOpinion, reason: Reason
     ) -> Vote:
         size = scene.size
-        _, running = scene.running_during(window, self.interval)
+        _, running = scene.running_during(window.at, self.interval)
         count = max(window.samples or 0, running)
         lowest = self.ups[-1] if self.ups else None
         highest = self.downs[-1] if self.downs else None

@@ -13,7 +13,7 @@ from shared.config.policy_models import TargetTracking
 from shared.engine.model import Edge, Vote, Wanted
 from shared.engine.policies.scene import Scene, label_of, no_data, size_zero
 from shared.engine.reasons import Code, Reason
-from shared.engine.samples import Window
+from shared.engine.samples import Sample, Window
 from shared.engine.totals import Total
 from shared.engine.wording import amount, instances, span
 
@@ -55,8 +55,8 @@ class TargetTrackingVoter:
         self.expected = max(1, policy.demand.window // self.interval) if policy.demand else 0
         self.what = ""
         if policy.demand is not None:
-            rank = f"the {policy.demand.percentile}th percentile of {self.label}"
-            self.what = f"{rank} over {span(policy.demand.window)}"
+            over = span(policy.demand.window)
+            self.what = f"p{policy.demand.percentile} of {self.label} over {over}"
         self.fill = max(100.0, self.target_float) if self.percent else self.target_float
         self.aim = amount(self.target_float, percent=self.percent)
         low = amount(self.in_float, percent=self.percent)
@@ -93,7 +93,7 @@ class TargetTrackingVoter:
         """A maximum, percentile or query result, on the instances of its window; not damped."""
         low = high = window.samples or len(scene.series.instances or ())
         if not low:
-            low, high = scene.running_during(window, self.interval)
+            low, high = scene.running_during(window.at, self.interval)
         out, into = Total((window.value,), low), Total((window.value,), high)
         return Load(out, low, into, high, window.value)
 
@@ -119,7 +119,7 @@ class TargetTrackingVoter:
         """A mean of which only the count of reporting instances is known, or not even that."""
         if window.samples is None:
             return self._flat(scene, window)
-        least, _ = scene.running_during(window, self.interval)
+        least, _ = scene.running_during(window.at, self.interval)
         silent = max(0, least - window.samples)
         out = Total((window.value,), window.samples)
         into = Total((window.value,), window.samples, self.fill, silent) if silent else out
@@ -191,8 +191,7 @@ class TargetTrackingVoter:
         demand = self.policy.demand
         assert demand is not None  # noqa: S101 # the caller has looked
         start = window.at - demand.window
-        points = scene.series.points
-        recent = [Window(*point) for point in points if start < point[0]]
+        recent = [point for point in scene.series.points if start < point[0]]
         present = 20 * len(recent)  # in twentieths of a window, to compare shares as integers
         grow, keep = self._demand_at(scene, recent, demand.percentile)
         size = scene.size
@@ -221,23 +220,22 @@ class TargetTrackingVoter:
         return self._vote(scene, window, load, need, Reason(Code.DEMAND_INCOMPLETE, text))
 
     def _demand_at(
-        self, scene: Scene, recent: list[Window], percentile: int
+        self, scene: Scene, recent: list[Sample], percentile: int
     ) -> tuple[Total, Total]:
         """Nearest-rank percentile of demand, once counted low (to grow), once high (to shrink)."""
+        rank = -(-percentile * len(recent) // 100) - 1
         if self.policy.per_instance:
-            ordered = sorted(w.value for w in recent)
-            value = Total((ordered[math.ceil(percentile * len(ordered) / 100) - 1],))
-            return value, value
+            total = Total((sorted(value for _, value, _ in recent)[rank],))
+            return total, total
         low, high = [], []
-        for w in recent:
-            least, most = scene.running_during(w, self.interval)
-            fewest = w.samples or least
-            most = max(most, fewest)
-            low.append((w.value * fewest, w.value, fewest))
-            high.append((w.value * most, w.value, most))
-        rank = math.ceil(percentile * len(recent) / 100) - 1
-        _, low_value, low_count = sorted(low)[rank]
-        _, high_value, high_count = sorted(high)[rank]
+        for at, value, samples in recent:
+            least, most = scene.running_during(at, self.interval)
+            low.append((value * (samples or least), value, samples or least))
+            high.append((value * max(samples or 0, most), value, max(samples or 0, most)))
+        low.sort()
+        high.sort()
+        _, low_value, low_count = low[rank]
+        _, high_value, high_count = high[rank]
         return Total((low_value,), low_count), Total((high_value,), high_count)
 
     def _vote(self, scene: Scene, window: Window, load: Load, need: int, reason: Reason) -> Vote:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -112,6 +113,36 @@ def test_bounds_hold_at_every_tick_of_a_day(seed: int) -> None:
             assert decision.verdict.desired >= 9
         if 360 <= at < 480:
             assert decision.verdict.desired <= 3
+
+
+@dataclass
+class Gaps(World):
+    """Metrics get lost: those of three instances, every 13th minute, and 9 min of every 47."""
+
+    def observe(self) -> Observation:
+        seen, minute = super().observe(), int(self.at)
+        outage = minute % 47 < 9
+        kept = {
+            name: Reading(r.value, r.at, r.samples, None, tuple(h for h in r.history if h[2] != 3))
+            for name, r in seen.metrics.items()
+            if not outage and minute % 13
+        }
+        return Observation(seen.now, seen.pool, metrics=kept, elapsed=seen.elapsed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_scale_in_was_watched_for_all_of_its_window(seed: int) -> None:
+    demand = {"percentile": 80, "window": "6m"}
+    world = Gaps(plan(cpu(demand=demand), stabilization={"scale_in": "8m"}), 4, noisy(seed), boot=2)
+    world.run(5 * 60)
+    saw = [at for at, decision in world.decisions if decision.verdict.votes[0].value is not None]
+    shrunk = [at for at, resize in world.resizes() if not resize.is_growth]
+    assert shrunk
+    for at in shrunk:
+        watched = [tick for tick in saw if at - 8 - 2 <= tick <= at]
+        assert watched[-1] == at  # never in a tick without data
+        assert watched[0] <= at - 8
+        assert all(after - before <= 2 for before, after in pairwise(watched))
 
 
 def test_a_calm_load_never_moves_a_pool() -> None:
