@@ -10,6 +10,8 @@ from agent.heartbeat import Central
 from agent.home import Home
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
+from agent.sources.model import MetricSource
+from agent.sources.several import Sources
 from agent.throttle import TokenBucket
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def build(settings: Settings, around: Surroundings) -> Agent:
     pools, source, metrics = _connect(settings, around)
     home = Home(lambda: _own_instance(settings.metadata_url))
     home.begin()
-    ports = Ports(pools, source, _central(settings, around), home.instance)
+    sources = Sources(source, _prometheus(settings, around))
+    ports = Ports(pools, sources, _central(settings, around), home.instance)
     agent = Agent(settings, around, ports)
     agent.on_budget = lambda budget: metrics.set_rate(
         _speed(settings) * (budget.requests_per_second if budget else _METRIC_RATE)
@@ -61,6 +64,15 @@ def _connect(
         )
     )
     return OciPools(client), OciMonitoring(client), metrics
+
+
+def _prometheus(settings: Settings, around: Surroundings) -> MetricSource | None:
+    if settings.prometheus_url is None:
+        return None
+    from agent.sources.prometheus import Prometheus  # noqa: PLC0415 # few nodes have one
+
+    http = httpx.Client(follow_redirects=False)
+    return Prometheus(http, settings.prometheus_url, settings.prometheus_token, around.monotonic)
 
 
 def _own_instance(metadata_url: str) -> str | None:

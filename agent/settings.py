@@ -54,6 +54,8 @@ class Settings:
         config_file: a local configuration; with a central it only bootstraps.
         oci_endpoint: one base URL for all OCI services (simulator, private endpoint).
         metadata_url: where an OCI instance learns about itself.
+        prometheus_url: the server that policies with `source: prometheus` ask.
+        prometheus_token: its bearer token; never shown.
         guard_file: what the node's owner allows whatever the YAML says.
         trace_file: every decision is appended there as a JSON line, for replays.
         notify_socket: where systemd listens.
@@ -67,6 +69,8 @@ class Settings:
     oci_auth: OciAuth = field(default_factory=OciAuth)
     oci_endpoint: str | None = None
     metadata_url: str = METADATA_URL
+    prometheus_url: str | None = None
+    prometheus_token: str | None = field(default=None, repr=False)
     guard_file: Path | None = None
     trace_file: Path | None = None
     clock: ClockSpec = field(default_factory=ClockSpec)
@@ -97,6 +101,10 @@ def read_settings(environ: Mapping[str, str], config_file: Path | None = None) -
             "POOLKEEPER_CENTRAL_URL is set but no node key: set POOLKEEPER_API_KEY_FILE, or pass"
             " the systemd credential api_key"
         )
+    prometheus = environ.get("POOLKEEPER_PROMETHEUS_URL") or None
+    token = _secret(environ, "POOLKEEPER_PROMETHEUS_TOKEN", "prometheus_token")
+    if prometheus is not None:
+        check_url("POOLKEEPER_PROMETHEUS_URL", prometheus, has_secret=token is not None)
     watchdog = environ.get("WATCHDOG_USEC")
     return Settings(
         state_dir=Path(state),
@@ -106,6 +114,8 @@ def read_settings(environ: Mapping[str, str], config_file: Path | None = None) -
         oci_auth=_auth(environ),
         oci_endpoint=endpoint.rstrip("/") if endpoint else None,
         metadata_url=(environ.get("OCI_METADATA_BASE_URL") or METADATA_URL).rstrip("/"),
+        prometheus_url=prometheus,
+        prometheus_token=token,
         guard_file=_path(environ, "POOLKEEPER_GUARD_FILE"),
         trace_file=_path(environ, "POOLKEEPER_TRACE_FILE"),
         clock=parse_clock(environ.get("POOLKEEPER_CLOCK", "")),
@@ -129,6 +139,24 @@ def check_central_url(url: str) -> None:
         raise SettingsError(
             f"POOLKEEPER_CENTRAL_URL is http:// to {parts.hostname}: the node's key would travel"
             " unprotected; use https:// (http:// is only for this host itself)"
+        )
+
+
+def check_url(variable: str, url: str, *, has_secret: bool) -> None:
+    """Refuse what is no web address, or would show a secret in logs or on the way.
+
+    Raises:
+        SettingsError: the sentence names the variable.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{variable} is not a URL such as https://prometheus: {url!r}")
+    if parts.username or parts.password:
+        raise SettingsError(f"{variable} holds a password: a token goes into a file of its own")
+    if has_secret and parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise SettingsError(
+            f"{variable} is http:// to {parts.hostname}: its token would travel unprotected;"
+            " use https://"
         )
 
 

@@ -186,7 +186,7 @@ class OciMonitoring:
 
     def _readings(self, pool: Pool, now: datetime) -> PoolReadings:
         return PoolReadings(
-            policies={policy.name: self._reading(pool, policy, now) for policy in pool.policies},
+            policies={policy.name: self._reading(pool, policy, now) for policy in _own(pool)},
             cpu=self._usage(pool, "CpuUtilization", now),
             memory=self._usage(pool, "MemoryUtilization", now),
         )
@@ -222,8 +222,12 @@ class OciMonitoring:
 def _wanted(pool: Pool) -> Iterator[tuple[Selector, timedelta, Statistic]]:
     for metric in ("CpuUtilization", "MemoryUtilization"):
         yield usage_of(pool, metric), pool.stale_after, _MEAN
-    for policy in pool.policies:
+    for policy in _own(pool):
         yield selector_of(pool, policy), history_of(pool, policy), _statistic(policy)
+
+
+def _own(pool: Pool) -> list[Policy]:
+    return [policy for policy in pool.policies if policy.source == "oci"]
 
 
 def _statistic(policy: Policy) -> Statistic:

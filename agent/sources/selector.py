@@ -49,7 +49,12 @@ class Selector:
 
     def floor(self, at: datetime) -> datetime:
         """Return the END of the newest window that is closed at `at`."""
-        return _EPOCH + (at - _EPOCH) // self.interval * self.interval
+        return floor_to(at, self.interval)
+
+
+def floor_to(at: datetime, interval: timedelta) -> datetime:
+    """Return the END of the newest window of that length that is closed at `at`."""
+    return _EPOCH + (at - _EPOCH) // interval * interval
 
 
 def selector_of(pool: Pool, policy: Policy) -> Selector:
