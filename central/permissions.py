@@ -58,7 +58,7 @@ GET    /v1/nodes/{name}/config/diff                read
 POST   /v1/nodes/{name}/config/rollback            edit
 POST   /v1/nodes/{name}/config/retry               edit
 GET    /v1/pools                                   read
-GET    /v1/pools/{pool}/analytics                  read
+GET    /v1/pools/{pool:path}/analytics             read
 GET    /v1/lifecycle                               read
 
 GET    /v1/users                                   admin

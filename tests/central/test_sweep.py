@@ -14,6 +14,7 @@ class Fleet:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.run("UPDATE central_state SET alive_at = now()")  # the copied template's is older
 
     def add(self, name: str, late_by: float, status: str = "ACTIVE", interval: float = 30) -> None:
         self.run(
