@@ -81,14 +81,7 @@ class Central:
         self._listener = Listener(
             self._own_engine, changed=lambda _node: keys.forget(), listening=keys.trust
         )
-        self._jobs = Jobs(
-            [
-                Job("count nodes", 10.0, self._count_nodes),
-                Job("sweep", SWEEP_SECONDS, self._sweep),
-                Job("partitions", 600.0, self._ensure_partitions),
-                Job("people", 600.0, lambda: tidy(self._own_engine)),
-            ]
-        )
+        self._jobs = Jobs(self._chores())
         deps = Deps(
             self.engine,
             self.queue,
@@ -130,6 +123,14 @@ class Central:
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
             engine.dispose()
+
+    def _chores(self) -> list[Job]:
+        return [
+            Job("count nodes", 10.0, self._count_nodes),
+            Job("sweep", SWEEP_SECONDS, self._sweep),
+            Job("partitions", 600.0, self._ensure_partitions),
+            Job("people", 600.0, lambda: tidy(self._own_engine)),
+        ]
 
     def _interval(self) -> float:
         return liveness.assigned_interval(self._settings.heartbeat_seconds, self._nodes)
