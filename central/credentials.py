@@ -26,7 +26,12 @@ class Credential:
 
 def bearer(request: Request) -> str | None:
     """The token of an Authorization header."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return bearer_of(request.headers.get("authorization", ""))
+
+
+def bearer_of(authorization: str) -> str | None:
+    """The token in the value of an Authorization header."""
+    scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 

@@ -57,9 +57,14 @@ Parts = Annotated[Deps, Depends(deps_of)]
 def client_address(request: Request) -> str | None:
     """The address of whoever asks; a proxy's word counts only if that proxy is trusted."""
     peer = request.client.host if request.client else None
-    if peer in deps_of(request).trusted_proxies:
-        forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        return forwarded[:45] or peer
+    forwarded = request.headers.get("x-forwarded-for", "")
+    return address_of(peer, forwarded, deps_of(request).trusted_proxies)
+
+
+def address_of(peer: str | None, forwarded: str, trusted: frozenset[str]) -> str | None:
+    """The address behind a peer: the last one that a trusted proxy forwarded, or its own."""
+    if peer in trusted:
+        return forwarded.rpartition(",")[2].strip()[:45] or peer
     return peer
 
 

@@ -28,6 +28,11 @@ class BodyLimits:
         return self.heartbeat if path == "/v1/heartbeat" else self.other
 
 
+def request_id_of(given: str) -> str:
+    """The id that a client gave its request, if it is one, or a fresh one."""
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
 class RequestLimits:
     """ASGI middleware. A declared or actual excess is answered with 413, a slow body with 408."""
 
@@ -42,8 +47,7 @@ class RequestLimits:
             await self._app(scope, receive, send)
             return
         started = self._monotonic()
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 

@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from central.errors import StartError
+from central.fast_lane import FastLane
 
 log = logging.getLogger(__name__)
 DRAIN_SECONDS = 6
@@ -52,7 +53,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=FastLane,
+                loop="uvloop",
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -61,7 +63,6 @@ class Server(uvicorn.Server):
                 backlog=2048,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
-                h11_max_incomplete_event_size=16 * 1024,
             )
         )
         self._on_listening = on_listening

@@ -56,15 +56,16 @@ async def post_heartbeat(request: Request) -> Response:
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             outcome: Outcome = await submission.future
     except (QueueFullError, TimeoutError):
-        raise ApiError(
-            503,
-            "busy",
-            "The store is behind; the records are not acknowledged.",
-            retry_after=deps.retry_after(),
-        ) from None
+        raise busy(deps) from None
     if isinstance(outcome, ApiError):
         raise outcome
     return Response(outcome.model_dump_json(), media_type="application/json")
+
+
+def busy(deps: Deps) -> ApiError:
+    """The refusal of a heartbeat that could not be queued or committed in time."""
+    sentence = "The store is behind; the records are not acknowledged."
+    return ApiError(503, "busy", sentence, retry_after=deps.retry_after())
 
 
 async def _authenticate(deps: Deps, request: Request) -> int:
