@@ -1,7 +1,6 @@
 """`poolkeeper agent`: run the agent, show one tick without acting, prove that everything works."""
 
 import json
-import logging
 import os
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 import click
 
 from agent.clock import ScaledClock
+from agent.commands_status import status
 from agent.compose import build
 from agent.errors import SettingsError
 from agent.service import Surroundings
@@ -40,15 +40,18 @@ def agent() -> None:
 @click.option("--verbose", is_flag=True, help="Log every decision, not only changes.")
 def run(config_file: Path | None, *, verbose: bool) -> None:
     """Run until SIGTERM. Settings come from POOLKEEPER_* variables; see docs/agent.md."""
+    from agent.logs import set_up  # noqa: PLC0415 # the other commands log nothing
     from agent.loop import Loop  # noqa: PLC0415 # the other commands need no scheduler
+    from agent.status_server import serving  # noqa: PLC0415 # the same
     from agent.systemd_notify import Notifier  # noqa: PLC0415 # the same
 
     settings = _settings(config_file)
-    _log_to_stderr(verbose=verbose)
+    set_up(sys.stderr, verbose=verbose, for_journal="JOURNAL_STREAM" in os.environ)
     clock = _clock(settings)
     try:
         service = build(settings, _surroundings(clock))
-        Loop(service, clock, Notifier(settings.notify_socket)).run()
+        with serving(service, settings.listen):
+            Loop(service, clock, Notifier(settings.notify_socket)).run()
     except (SettingsError, OSError) as error:
         raise _Failure(str(error)) from None
 
@@ -116,12 +119,4 @@ def _surroundings(clock: ScaledClock, *, dry: bool = False) -> Surroundings:
     return Surroundings(clock, _wall, time.monotonic, stop=threading.Event(), dry=dry)
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
-    """One line per event; journald adds the time, so a line begins with its level."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("httpx", "httpcore", "apscheduler", "oci", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+agent.add_command(status)

@@ -1,6 +1,7 @@
 """What happened, as records for central: a row per pool and minute, and one for everything new."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -53,8 +54,11 @@ class Reporter:
     many pools costs one transaction.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(
+        self, outbox: Outbox, watch: Callable[["PoolReport", datetime], None] | None = None
+    ) -> None:
         self._outbox = outbox
+        self._watch = watch
         self._lock = threading.Lock()
         self._minutes: dict[str, datetime] = {}
         self._codes: dict[str, str] = {}
@@ -62,6 +66,8 @@ class Reporter:
 
     def tick(self, report: PoolReport, now: datetime) -> None:
         """Write the row of the minute, or one because the reason to hold changed."""
+        if self._watch is not None:
+            self._watch(report, now)
         pool_id = report.pool.instance_pool_id
         verdict = report.decision.verdict
         code = verdict.reasons[-1].code.value if verdict.reasons else ""

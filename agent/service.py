@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.act import Actor, DryActor, Outcome, OwnInstance
+from agent.board import Board
+from agent.central_watch import WatchedCentral
 from agent.clock import Clock, Monotonic, Wall
 from agent.config_apply import ConfigApplier
 from agent.errors import SettingsError
@@ -90,11 +92,16 @@ class Agent:
         self.outbox = Outbox(
             home / "outbox.sqlite3", new_id=_new_id, stamp=stamp, on_problem=problem
         )
-        self.reporter = Reporter(self.outbox)
+        self.board = Board()
+        self.reporter = Reporter(self.outbox, self.board.saw)
         self.workers = _workers(around.threads, problem)
         self._trace = Trace(settings.trace_file)
         self.ticker = Ticker(self._parts(ports), ports.source, self.workers)
-        self.beats = self._heartbeats(ports.central)
+        self.central: WatchedCentral | None = None
+        if ports.central is not None:
+            self.central = WatchedCentral(ports.central, around.wall)
+        self.beats = self._heartbeats(self.central)
+        self.started_at: datetime | None = None
         self.last_tick_at: datetime | None = None
         self.on_budget: Callable[[MetricsBudget | None], None] = lambda budget: None  # noqa: ARG005 # `build` connects it
 
@@ -110,7 +117,7 @@ class Agent:
             trace=self._trace,
             elapsed=self.around.clock.elapsed,
             running_hash=self._running_hash,
-            on_decision=self.around.on_decision,
+            on_decision=self._decided,
         )
 
     def _heartbeats(self, central: Central | None) -> Heartbeats | None:
@@ -127,6 +134,11 @@ class Agent:
             on_budget=self._apply_budget,
         )
 
+    def _decided(self, plan: Plan, decision: Decision, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self.board.acted(plan.pool.name, outcome)
+        self.around.on_decision(plan, decision, outcome)
+
     def _running_hash(self) -> str | None:
         running = self.configs.running
         return running.hash if running else None
@@ -140,6 +152,7 @@ class Agent:
         Raises:
             SettingsError: there is a local file, nothing else to run, and it cannot be used.
         """
+        self.started_at = self.now()
         self.reporter.lifecycle("AGENT_STARTED", f"poolkeeper {version()}", self.now())
         self.reload_file()
 
@@ -175,16 +188,20 @@ class Agent:
             Whether the tick is complete; without a configuration there is nothing to do.
         """
         now = now or self.now()
+        begin = self.around.monotonic()
         swapped = self.configs.swap(now)
         self._tell(now)
         running = self.configs.running
         if swapped is not None:
             self.state.reset_backoff()
-            self.state.keep_only(pool.instance_pool_id for pool in swapped.config.pools)
+            kept = {pool.instance_pool_id for pool in swapped.config.pools}
+            self.state.keep_only(kept)
+            self.board.keep_only(kept)
         complete = True
         if running is not None:
             observed = self.beats.observe_pools if self.beats else frozenset[str]()
             complete = self.ticker.tick(running, now, observed, patience)
+        self.board.ticked(self.around.monotonic() - begin, complete=complete)
         if complete:
             self.last_tick_at = now
         return complete

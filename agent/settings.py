@@ -13,6 +13,8 @@ from agent.errors import SettingsError
 AuthKind = Literal["instance_principal", "config_file", "api_key"]
 METADATA_URL = "http://169.254.169.254/opc/v2"
 """Oracle's instance metadata service, version 2."""
+DEFAULT_LISTEN = "127.0.0.1:9467"
+"""Where metrics, health and status are served; loopback only."""
 AUTH_KINDS: tuple[AuthKind, ...] = ("instance_principal", "config_file", "api_key")
 
 
@@ -32,6 +34,14 @@ class OciAuth:
     fingerprint: str = ""
     key_file: str = ""
     federation_endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address to listen on; port 0 takes a free one."""
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class Settings:
         metadata_url: where an OCI instance learns about itself.
         prometheus_url: the server that policies with `source: prometheus` ask.
         prometheus_token: its bearer token; never shown.
+        listen: where metrics and status are served, on loopback; None: nowhere.
         guard_file: what the node's owner allows whatever the YAML says.
         trace_file: every decision is appended there as a JSON line, for replays.
         notify_socket: where systemd listens.
@@ -71,6 +82,7 @@ class Settings:
     metadata_url: str = METADATA_URL
     prometheus_url: str | None = None
     prometheus_token: str | None = field(default=None, repr=False)
+    listen: Listen | None = None
     guard_file: Path | None = None
     trace_file: Path | None = None
     clock: ClockSpec = field(default_factory=ClockSpec)
@@ -116,6 +128,7 @@ def read_settings(environ: Mapping[str, str], config_file: Path | None = None) -
         metadata_url=(environ.get("OCI_METADATA_BASE_URL") or METADATA_URL).rstrip("/"),
         prometheus_url=prometheus,
         prometheus_token=token,
+        listen=parse_listen(environ.get("POOLKEEPER_STATUS_LISTEN") or DEFAULT_LISTEN),
         guard_file=_path(environ, "POOLKEEPER_GUARD_FILE"),
         trace_file=_path(environ, "POOLKEEPER_TRACE_FILE"),
         clock=parse_clock(environ.get("POOLKEEPER_CLOCK", "")),
@@ -158,6 +171,23 @@ def check_url(variable: str, url: str, *, has_secret: bool) -> None:
             f"{variable} is http:// to {parts.hostname}: its token would travel unprotected;"
             " use https://"
         )
+
+
+def parse_listen(text: str) -> Listen | None:
+    """Read `127.0.0.1:9467`; `off` is None.
+
+    Raises:
+        SettingsError: no address, or one that others could reach.
+    """
+    if text == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535 or ":" in host or not _is_loopback(host):
+        raise SettingsError(
+            f"POOLKEEPER_STATUS_LISTEN is {text!r}: give a loopback address such as"
+            f" {DEFAULT_LISTEN}, or off"
+        )
+    return Listen("127.0.0.1" if host == "localhost" else host, int(port))
 
 
 def parse_clock(text: str) -> ClockSpec:

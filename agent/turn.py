@@ -11,6 +11,7 @@ from agent.errors import CallError
 from agent.failures import capacity_failed, write_failed, write_succeeded
 from agent.guard import LocalGuard
 from agent.journal import Intent, Journal
+from agent.logs import facts
 from agent.observe import (
     Circumstances,
     SiteView,
@@ -274,8 +275,10 @@ def after_crash(notes: PoolNotes, newest: Intent | None) -> PoolNotes:
 def _log(pool: str, outcome: Outcome) -> None:
     match outcome:
         case Applied(before=before, to=to, reason=reason):
-            log.info("%s: resized from %d to %d: %s", pool, before, to, reason)
+            known = facts(pool=pool, before=before, to=to)
+            log.info("%s: resized from %d to %d: %s", pool, before, to, reason, extra=known)
         case Skipped(why=why, text=text):
-            log.info("%s: not resized (%s): %s", pool, why, text)
+            log.debug("%s: not resized (%s): %s", pool, why, text)
         case Failed(cause=cause, retry=retry):
-            log.error("%s: %s%s", pool, cause, "" if retry else "; writes wait")
+            known = facts(pool=pool, code=cause.code, request_id=cause.request_id)
+            log.error("%s: %s%s", pool, cause, "" if retry else "; writes wait", extra=known)
