@@ -1,9 +1,9 @@
 """Speed and size of the engine: decisions per second, a 30-day replay, memory per pool.
 
-    python benchmarks/engine.py
+    python benchmarks/engine.py [--docs]
 
-Prints a table and writes benchmarks/results/engine.json. Times are of the processor, so that a
-busy machine changes them little.
+Prints a table and writes benchmarks/results/engine.json; --docs also puts it on the page. Times are
+of the processor; a busy machine still makes them longer.
 """
 
 import json
@@ -18,6 +18,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
+
+from benchmarks.pages import replace_part, row
 from shared.config.loader import load
 from shared.engine.codec import memory_to_json
 from shared.engine.decide import decide
@@ -112,7 +115,10 @@ def prepared() -> list[Plan]:
     return [Plan.of(config, pool.name) for pool in config.pools]
 
 
-def main() -> None:
+@click.command(help=(__doc__ or "").partition("\n")[0])
+@click.option("--docs", is_flag=True, help="Write the table of docs/benchmarks.md.")
+def main(*, docs: bool) -> None:
+    """Measure, print, keep."""
     rows: dict[str, float] = {}
     for pools, ticks in ((1, 20_000), (100, 200), (1000, 20)):
         rows[f"decisions per second, {pools} pools"] = round(decisions_per_second(pools, ticks))
@@ -129,6 +135,13 @@ def main() -> None:
     file = RESULTS / "engine.json"
     file.write_text(json.dumps({**where, **rows}, indent=1) + "\n", "utf-8")
     print(f"Wrote {file}.")
+    if docs:
+        lines = [
+            row("measured", "value"),
+            "|---|---|",
+            *(row(k, f"{v:,}") for k, v in rows.items()),
+        ]
+        replace_part("engine", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

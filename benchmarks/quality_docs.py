@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import PAGE, replace_part, row
 from poolkeeper.plots import BLUE, GREEN, ORANGE, VERMILION, new_figure, save
-
-DOCS = Path(__file__).parent.parent / "docs"
-BEGIN, END = "<!-- decision quality: generated -->", "<!-- decision quality: end -->"
 
 _STYLES: dict[str, Any] = {
     "native": {"color": ORANGE, "marker": "s", "linestyle": "--", "label": "OCI's algorithm"},
@@ -18,15 +16,11 @@ _STYLES: dict[str, Any] = {
 
 
 def write_docs(files: Sequence[Path]) -> None:
-    """Replace the generated part of docs/benchmarks.md by what the result files say."""
+    """Draw every series and replace the tables of docs/benchmarks.md by what the files say."""
     told = [json.loads(file.read_text("utf-8")) for file in files]
     for each in told:
         draw(each)
-    page = DOCS / "benchmarks.md"
-    text = page.read_text("utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    page.write_text(f"{head}{BEGIN}\n{section(told)}{END}{tail}", "utf-8")
+    replace_part("decision quality", section(told))
 
 
 def draw(told: dict[str, Any]) -> None:
@@ -54,17 +48,13 @@ def draw(told: dict[str, Any]) -> None:
     axes.set_xlabel("instance-hours (second half of the series)")
     axes.set_ylabel("minutes under target")
     axes.legend(loc="upper right")
-    save(figure, DOCS / "images" / f"decision-quality-{result['series']}.svg")
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+    save(figure, PAGE.parent / "images" / f"decision-quality-{result['series']}.svg")
 
 
 def section(told: Sequence[dict[str, Any]]) -> str:
     """The tables and pictures as Markdown."""
     lines = [
-        _row(
+        row(
             "series",
             "days",
             "against",
@@ -88,7 +78,7 @@ def section(told: Sequence[dict[str, Any]]) -> str:
             )
     lines += [
         "",
-        _row(
+        row(
             "series",
             "the default's hours",
             "its minutes under target",
