@@ -142,6 +142,7 @@ def configuration(world: World) -> uvicorn.Config:
         create_app(world),
         http=DroppableProtocol,
         ws="none",
+        loop="asyncio",  # uvloop's transports are not asyncio's, and lost replies abort theirs
         lifespan="off",
         access_log=False,
         log_config=None,
