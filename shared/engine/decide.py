@@ -133,8 +133,7 @@ def _remember_need(
     if not has_data:
         return memory
     rule = plan.pool.stabilization
-    keep = max(rule.scale_out, rule.scale_in)
-    return memory._replace(needs=stabilise.remember(memory.needs, seen.now, need, plan.hole, keep))
+    return memory._replace(needs=stabilise.remember(memory.needs, seen.now, need, plan.hole, rule))
 
 
 def _limit_metrics(plan: Plan, seen: Observation, memory: Memory, trail: _Trail) -> None:

@@ -14,20 +14,37 @@ from shared.engine.wording import instances, span
 Needs = tuple[NeedRun, ...]
 
 
-def remember(needs: Needs, now: datetime, need: int, hole: timedelta, keep: timedelta) -> Needs:
-    """Add this tick's need; runs that ended before the window are dropped, but for the last.
+def remember(needs: Needs, now: datetime, need: int, hole: timedelta, rule: Stabilization) -> Needs:
+    """Add this tick's need; what can no longer matter is dropped, so that memory stays small.
 
-    Equal needs without a hole between them are one run, so memory stays small.
+    Equal needs without a hole between them are one run. Runs that ended before both windows go,
+    but for the last, which tells how long the pool has been watched.
     """
     if needs and needs[-1].need == need and timedelta(0) <= now - needs[-1].last <= hole:
         needs = (*needs[:-1], NeedRun(needs[-1].first, now, need))
     else:
         needs = (*needs, NeedRun(now, now, need))
-    start = now - keep
+    start = now - max(rule.scale_out, rule.scale_in)
     first = 0
     while first + 1 < len(needs) and needs[first].last < start and needs[first + 1].first <= start:
         first += 1
-    return needs[first:] if first else needs
+    return _compact(needs[first:], now - rule.scale_out, hole)
+
+
+def _compact(needs: Needs, start_out: datetime, hole: timedelta) -> Needs:
+    """Runs too old for growing matter for the largest need alone: a larger later one absorbs them.
+
+    Nothing is lost by that: every window that still sees the older run sees the later one too.
+    """
+    kept: list[NeedRun] = []
+    for run in needs:
+        wider = run
+        while kept and kept[-1].last < start_out and kept[-1].need <= run.need:
+            if wider.first - kept[-1].last > hole:
+                break
+            wider = NeedRun(kept.pop().first, run.last, run.need)
+        kept.append(wider)
+    return tuple(kept)
 
 
 def _uncovered(needs: Needs, now: datetime, start: datetime, hole: timedelta) -> datetime | None:
