@@ -18,6 +18,7 @@ TOOLS = ("systemd-nspawn", "debootstrap", "nsenter", "unshare")
 CGROUPS = Path("/sys/fs/cgroup")
 ASKED_FOR_REBOOT = 133
 """Exit status of nspawn, see RestartForceExitStatus= in systemd-nspawn@.service."""
+_NODE_BYTES = 4 << 30
 _CLEAN = (
     "env",
     "-i",
@@ -46,6 +47,13 @@ def require_host() -> None:
 def cache_directory() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "poolkeeper"
+
+
+def scratch_directory() -> Path:
+    """Where a node may lie: in memory when there is room, since it is 30,000 files big."""
+    memory = Path("/dev/shm")
+    is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > _NODE_BYTES
+    return memory if is_roomy else cache_directory()
 
 
 def base_system() -> Path:

@@ -15,7 +15,13 @@ import pytest
 
 from agent.install.release import from_file
 from poolkeeper.demo.stage import OPENING, SCALE, Stage
-from tests.nspawn import Machine, base_system, cache_directory, require_host
+from tests.nspawn import (
+    Machine,
+    base_system,
+    cache_directory,
+    require_host,
+    scratch_directory,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = "poolkeeper-agent.service"
@@ -77,7 +83,7 @@ def stage() -> Iterator[Stage]:
 def world(stage: Stage, wheel: Path, wheels: Path) -> Iterator[World]:
     """A node that has booted; what an operator brings along lies in /root/release."""
     require_host()
-    directory = Path(tempfile.mkdtemp(prefix="node-", dir=cache_directory()))
+    directory = Path(tempfile.mkdtemp(prefix="poolkeeper-node-", dir=scratch_directory()))
     root = directory / "root"
     try:
         subprocess.run(["cp", "-a", "--reflink=auto", str(base_system()), str(root)], check=True)

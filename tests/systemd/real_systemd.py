@@ -128,6 +128,7 @@ def test_the_nodes_own_figures_arrive_in_central(world: Any) -> None:
     assert beat["memory_percent"] > 0
 
 
+@pytest.mark.fault(66)
 def test_a_stopped_process_is_restarted_by_the_watchdog(world: Any) -> None:
     pid = world.field("MainPID")
     world.node.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", UNIT)
@@ -146,6 +147,7 @@ def test_a_reload_keeps_the_process(world: Any) -> None:
     assert (world.field("ActiveState"), world.field("MainPID")) == ("active", pid)
 
 
+@pytest.mark.fault(67)
 def test_a_release_that_crashes_is_rolled_back(world: Any) -> None:
     broken = tiny_wheel(world.node.root / "root/release", "9.9", UNIT_FILE.read_bytes())
     before = (world.node.root / "opt/poolkeeper/current").readlink()

@@ -40,6 +40,7 @@ def version_in(root: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_node_lives_through_releases(tmp_path: Path) -> None:
     root = tmp_path / "image"
     first, second = (from_file(tiny_wheel(tmp_path, version)) for version in ("1.0", "1.1"))
