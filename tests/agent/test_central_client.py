@@ -66,6 +66,7 @@ BAD_ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str]] = {
 @pytest.mark.parametrize(
     ("status", "headers", "body", "says"), BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys()
 )
+@pytest.mark.fault(25, 26)
 def test_an_answer_that_cannot_be_trusted_is_an_error(
     status: int, headers: dict[str, str], body: bytes, says: str
 ) -> None:
@@ -75,6 +76,7 @@ def test_an_answer_that_cannot_be_trusted_is_an_error(
     assert "pk_node_key" not in str(caught.value)
 
 
+@pytest.mark.fault(3)
 def test_a_dripping_answer_ends_at_the_total_deadline() -> None:
     class Drip(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
@@ -112,6 +114,7 @@ RETRY_AFTER: dict[str, tuple[str | None, float | None]] = {
 
 
 @pytest.mark.parametrize(("header", "seconds"), RETRY_AFTER.values(), ids=RETRY_AFTER.keys())
+@pytest.mark.fault(33)
 def test_retry_after_is_read_and_bounded(header: str | None, seconds: float | None) -> None:
     assert parse_retry_after(header, NOON) == seconds
 

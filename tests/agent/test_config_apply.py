@@ -56,6 +56,7 @@ def test_a_good_configuration_is_staged_and_swapped_in_between_ticks(tmp_path: P
     assert applier.swap(NOON) is None
 
 
+@pytest.mark.fault(50)
 def test_a_bad_one_is_reported_with_its_reason_and_the_old_one_keeps_running(
     tmp_path: Path,
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_long_reason_is_cut_to_a_kilobyte(tmp_path: Path) -> None:
     assert 500 < len((applier.report.error or "").encode()) <= 1024
 
 
+@pytest.mark.fault(25)
 def test_text_that_does_not_match_its_hash_is_discarded(tmp_path: Path) -> None:
     problems: list[str] = []
     applier = applier_in(tmp_path, problems)
@@ -130,6 +132,7 @@ def test_an_older_generation_is_refused_unless_an_operator_rolls_back(tmp_path: 
     assert applier.report.generation == 6
 
 
+@pytest.mark.fault(53)
 def test_a_and_b_and_a_again_leaves_a_running(tmp_path: Path) -> None:
     applier = applier_in(tmp_path)
     applied(applier, GOOD)
@@ -140,6 +143,7 @@ def test_a_and_b_and_a_again_leaves_a_running(tmp_path: Path) -> None:
     assert applier.report.status == "applied"
 
 
+@pytest.mark.fault(53)
 def test_the_newest_offer_wins(tmp_path: Path) -> None:
     applier = applier_in(tmp_path)
     applier.offer(answer(GOOD, 1))
@@ -158,6 +162,7 @@ def test_the_last_good_one_survives_a_restart_with_its_generation(tmp_path: Path
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 300, b"{}", None])
+@pytest.mark.fault(10, 12)
 def test_a_torn_last_good_one_falls_back_to_the_one_before(
     damage: bytes | None, tmp_path: Path
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_central_without_configuration_changes_nothing(tmp_path: Path) -> None
     assert running_hash(applier) == config_hash(GOOD)
 
 
+@pytest.mark.fault(8)
 def test_a_disk_that_refuses_does_not_keep_a_configuration_from_running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

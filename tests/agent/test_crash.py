@@ -63,6 +63,7 @@ def tick_until_killed(rig: Rig, agent: Agent) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.fault(11)
 def test_a_kill_around_the_write_makes_one_step_and_one_record(rig: Rig, when: str) -> None:
     rig.add_pool("web", size=4, demand=380)
     yaml = config_yaml(pool_yaml("web", policies=STEPS, cooldown="{scale_out: 10m, scale_in: 10m}"))
@@ -83,6 +84,7 @@ def test_a_kill_around_the_write_makes_one_step_and_one_record(rig: Rig, when: s
     assert steps[0]["decision"]["to"] == 5
 
 
+@pytest.mark.fault(11)
 def test_a_kill_between_outbox_and_journal_tells_the_step_once(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

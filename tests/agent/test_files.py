@@ -17,6 +17,7 @@ def test_what_is_sealed_can_be_unsealed() -> None:
 
 
 @given(st.integers(0, len(seal(CONTENT).encode()) - 2), st.integers(1, 255))
+@pytest.mark.fault(12)
 def test_any_flipped_byte_is_noticed(position: int, flip: int) -> None:
     raw = bytearray(seal(CONTENT).encode())
     raw[position] ^= flip
@@ -32,6 +33,7 @@ def test_any_flipped_byte_is_noticed(position: int, flip: int) -> None:
 
 
 @given(st.integers(0, len(seal(CONTENT)) - 2))
+@pytest.mark.fault(12)
 def test_any_torn_file_is_noticed(length: int) -> None:
     with pytest.raises(StateError):
         unseal(seal(CONTENT)[:length])
@@ -40,12 +42,14 @@ def test_any_torn_file_is_noticed(length: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "\0" * 100, "[]", "null", '{"format":2,"sha256":"x","content":{}}', "[" * 5000]
 )
+@pytest.mark.fault(13)
 def test_a_foreign_file_is_no_state(text: str) -> None:
     with pytest.raises(StateError):
         unseal(text)
 
 
 @pytest.mark.parametrize("damage", ["", "torn", "\0\0\0"])
+@pytest.mark.fault(12, 13)
 def test_the_older_copy_is_used_and_the_damaged_file_kept_aside(
     damage: str, tmp_path: Path
 ) -> None:
@@ -72,6 +76,7 @@ def test_when_both_copies_are_bad_it_starts_anew(tmp_path: Path) -> None:
     assert len(problems) == 2
 
 
+@pytest.mark.fault(9)
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_node_without_configuration_gets_it_with_its_first_heartbeat(
     assert central.sent_yaml == 1, "what runs is not sent again"
 
 
+@pytest.mark.fault(50)
 def test_a_bad_yaml_is_reported_failed_and_the_old_one_keeps_running(
     node: Ticking, central: FakeCentral
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_bad_yaml_is_reported_failed_and_the_old_one_keeps_running(
     assert node.agent.configs.running.hash == config_hash(GOOD)
 
 
+@pytest.mark.fault(24)
 def test_a_lost_reply_doubles_nothing_and_loses_nothing(
     node: Ticking, central: FakeCentral
 ) -> None:
@@ -146,6 +148,7 @@ def test_presence_tells_the_newest_tick_and_counts_up(node: Ticking, central: Fa
     assert second.node_metrics["memory_percent"] is not None
 
 
+@pytest.mark.fault(43)
 def test_a_pool_that_another_node_owns_now_is_only_observed(
     node: Ticking, central: FakeCentral
 ) -> None:
@@ -165,6 +168,7 @@ def test_a_goodbye_says_so(node: Ticking, central: FakeCentral) -> None:
     assert central.beats[-1].goodbye
 
 
+@pytest.mark.fault(1)
 def test_decisions_are_the_same_without_central(tmp_path: Path) -> None:
     def sizes(name: str, downs: range) -> list[int]:
         central = FakeCentral()

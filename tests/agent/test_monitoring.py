@@ -92,6 +92,7 @@ def test_windows_younger_than_the_lag_are_not_yet_given() -> None:
     assert (reading.at, reading.value) == (NOON - 2 * MINUTE, 20.0)
 
 
+@pytest.mark.fault(46)
 def test_a_late_sample_corrects_the_window() -> None:
     (web,) = pools("web")
     early = [stream(web, "i1", 50)]

@@ -75,6 +75,7 @@ def test_a_refusal_is_not_asked_again(rig: Rig, status: int) -> None:
 
 
 @pytest.mark.parametrize("rule", [{"status": 503}, {"status": 429}, {"lost_reply": True}])
+@pytest.mark.fault(35)
 def test_a_write_that_may_have_arrived_is_never_repeated(rig: Rig, rule: dict[str, Any]) -> None:
     rig.add_pool("web", size=2)
     rig.break_with(rules=[Rule(operation="UpdateInstancePool", **rule)])
@@ -97,6 +98,7 @@ def test_a_service_that_is_down_is_left_alone_for_a_while(rig: Rig) -> None:
     assert "next" in causes[-1].message or "again in" in causes[-1].message
 
 
+@pytest.mark.fault(39)
 def test_a_409_storm_never_opens_the_breaker(rig: Rig) -> None:
     rig.add_pool("web")
     rig.break_with(rules=[Rule(operation="ListInstancePools", status=409, count=20)])
@@ -106,6 +108,7 @@ def test_a_409_storm_never_opens_the_breaker(rig: Rig) -> None:
     shared.call(LIST)
 
 
+@pytest.mark.fault(20)
 def test_a_clock_that_is_wrong_is_named_with_its_skew(rig: Rig) -> None:
     around = rig.surroundings()
     skewed = replace(around, wall=lambda: around.wall() + timedelta(seconds=900))

@@ -76,6 +76,7 @@ def test_a_batch_keeps_both_limits_but_always_moves(tmp_path: Path) -> None:
     assert len(outbox.batch(500, 10).records) == 1
 
 
+@pytest.mark.fault(8)
 def test_a_full_queue_drops_metrics_first_then_routine_never_facts(tmp_path: Path) -> None:
     outbox = outbox_at(tmp_path / "o.db", max_bytes=60_000)
     outbox.put([entry("fact", Worth.FACT)])
@@ -99,6 +100,7 @@ def test_old_records_go_but_facts_stay(tmp_path: Path) -> None:
     assert texts(outbox) == ["old fact", "new"]
 
 
+@pytest.mark.fault(14)
 def test_a_damaged_record_is_skipped_counted_and_told(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     problems: list[str] = []
@@ -113,6 +115,7 @@ def test_a_damaged_record_is_skipped_counted_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8192, b"no database at all" * 500])
+@pytest.mark.fault(13)
 def test_an_unusable_file_is_set_aside_and_a_new_stream_begins(
     content: bytes, tmp_path: Path
 ) -> None:
@@ -127,6 +130,7 @@ def test_an_unusable_file_is_set_aside_and_a_new_stream_begins(
         assert problems
 
 
+@pytest.mark.fault(8)
 def test_a_disk_that_refuses_is_outlived_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     problems: list[str] = []

@@ -194,6 +194,7 @@ def test_sighup_reads_the_file_again_and_a_bad_file_changes_nothing(node: Node) 
 
 
 @pytest.mark.slow
+@pytest.mark.fault(21)
 def test_a_second_agent_on_the_same_state_is_refused(node: Node) -> None:
     node.start(config_yaml(pool_yaml("web", policies="[]")))
     until(lambda: "READY=1" in node.told())

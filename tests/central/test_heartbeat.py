@@ -86,6 +86,7 @@ def test_the_pool_and_the_node_show_the_newest(
     assert node["last_heartbeat"] is not None
 
 
+@pytest.mark.fault(22)
 def test_a_repeat_is_answered_and_stores_nothing(
     central: RunningCentral, agent: httpx.Client
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_resend_with_more_stores_only_what_is_new(
     assert count(central, "metrics") == 3
 
 
+@pytest.mark.fault(21)
 def test_streams_have_their_own_cursors(central: RunningCentral, agent: httpx.Client) -> None:
     send(agent, beat(1, metric(5)))
     answer = send(agent, beat(2, metric(1), stream_id="stream-2"))
@@ -113,6 +115,7 @@ def test_streams_have_their_own_cursors(central: RunningCentral, agent: httpx.Cl
     assert count(central, "metrics") == 2
 
 
+@pytest.mark.fault(23)
 def test_a_late_heartbeat_changes_no_state(central: RunningCentral, agent: httpx.Client) -> None:
     send(agent, beat(2, config={"running_hash": "b" * 64}))
     send(agent, beat(1, metric(1), config={"running_hash": "a" * 64}))
@@ -121,6 +124,7 @@ def test_a_late_heartbeat_changes_no_state(central: RunningCentral, agent: httpx
     assert (count(central, "node_heartbeats"), count(central, "metrics")) == (1, 1)
 
 
+@pytest.mark.fault(23)
 def test_a_heartbeat_of_the_boot_before_changes_no_state(
     central: RunningCentral, agent: httpx.Client
 ) -> None:
@@ -263,6 +267,7 @@ def test_without_a_live_key_nothing_is_stored(central: RunningCentral) -> None:
     assert count(central, "node_heartbeats") == 0
 
 
+@pytest.mark.fault(31)
 def test_a_revoked_key_stops_working_at_once(central: RunningCentral, agent: httpx.Client) -> None:
     send(agent, beat(1))
     central.execute("UPDATE node_keys SET revoked_at = now()")

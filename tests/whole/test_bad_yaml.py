@@ -1,5 +1,7 @@
 """A YAML that cannot be used, straight from the database: reported, refused, not sent again."""
 
+import pytest
+
 from shared.config.hashing import config_hash
 from tests import postgres
 from tests.agent.rig import Rig, config_yaml, pool_yaml
@@ -9,6 +11,7 @@ GOOD = config_yaml(pool_yaml("web"))
 BAD = GOOD.replace("region:", "regoin:")
 
 
+@pytest.mark.fault(50)
 def test_a_bad_yaml_from_the_database_is_reported_and_the_old_one_keeps_running(
     rig: Rig, cluster: postgres.Cluster
 ) -> None:

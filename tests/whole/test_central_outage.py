@@ -46,6 +46,7 @@ def fleet_in(home: Path, key: ApiKey, cluster: postgres.Cluster) -> Iterator[Fle
 
 
 @pytest.mark.slow
+@pytest.mark.fault(1)
 def test_ten_minutes_without_central_change_no_decision_and_lose_no_record(
     tmp_path: Path, key: ApiKey, cluster: postgres.Cluster
 ) -> None:

@@ -14,6 +14,7 @@ def problems_of(source: str | bytes) -> tuple[Problem, ...]:
 
 
 @pytest.mark.parametrize("case", BAD_FILES.values(), ids=BAD_FILES.keys())
+@pytest.mark.fault(50, 52)
 def test_is_refused_with_a_sentence_at_its_place(case: Bad) -> None:
     problem = Problem(case.line, case.column, case.path, case.message)
     assert problem in problems_of(case.text)

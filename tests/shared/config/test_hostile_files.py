@@ -84,6 +84,7 @@ def _bare_parse() -> float:
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.fault(51)
 def test_is_refused_within_a_tenth_of_a_second(make: Callable[[], str]) -> None:
     """On a slow or busy machine: within little more than the C parser needs for a full file."""
     text = make()
@@ -92,6 +93,7 @@ def test_is_refused_within_a_tenth_of_a_second(make: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.fault(51)
 def test_is_refused_within_twenty_mebibytes(make: Callable[[], str]) -> None:
     text = make()
     tracemalloc.start()

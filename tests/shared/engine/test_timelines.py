@@ -68,6 +68,7 @@ FAST = {"scale_out": {"for": "2m", "steps": [{"above": 80, "add": 2}]}}
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("policy", [cpu(), ladder(name="cpu", **FAST)], ids=["tracking", "steps"])
+@pytest.mark.fault(49)
 def test_one_metric_driven_resize_per_cooldown_and_direction(
     policy: dict[str, Any], seed: int
 ) -> None:
