@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from agent.central_client import CentralError
 from agent.clock import Wall
 from agent.config_apply import ConfigApplier
 from agent.node_metrics import NodeMetrics
@@ -25,6 +26,8 @@ from shared.wire import (
 
 log = logging.getLogger(__name__)
 _ROOM_FOR_THE_REST = 64 * 1024
+_BODY_REFUSED = (400, 413, 422)
+"""Central, or a proxy before it, does not take the body: history must not cost presence."""
 
 
 class Central(Protocol):
@@ -77,6 +80,7 @@ class Heartbeats:
         self._wall = wall
         self._on_budget = on_budget
         self._sequence = 0
+        self._records_allowed = MAX_BATCH_RECORDS
         self._lock = threading.Lock()
         self._last: HeartbeatAnswer | None = None
         self.observe_pools: frozenset[str] = frozenset()
@@ -98,14 +102,20 @@ class Heartbeats:
             CentralError: it was not accepted; nothing is lost and nothing changed.
         """
         with self._lock:
-            answer = self._central.post(self._build(goodbye=goodbye))
+            try:
+                answer = self._central.post(self._build(goodbye=goodbye))
+            except CentralError as error:
+                if error.status in _BODY_REFUSED:
+                    self._records_allowed //= 8
+                raise
             self._take(answer)
+            self._records_allowed = min(MAX_BATCH_RECORDS, 2 * self._records_allowed + 1)
             return answer
 
     def _build(self, *, goodbye: bool) -> Heartbeat:
         self._sequence += 1
         health = self._health()
-        batch = self._outbox.batch(MAX_BATCH_RECORDS, MAX_BATCH_BYTES - _ROOM_FOR_THE_REST)
+        batch = self._outbox.batch(self._records_allowed, MAX_BATCH_BYTES - _ROOM_FOR_THE_REST)
         paused = self._last is not None and self._last.drain == "pause"
         return Heartbeat(
             agent_version=self._identity.version,

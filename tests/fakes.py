@@ -147,6 +147,7 @@ class FakeCentral:
         is_down: heartbeats fail before anything is stored.
         lose_replies: so many heartbeats are stored, and their answers lost.
         refuse: sequences of records that are refused for good.
+        most_records: a heartbeat with more is refused as a whole, with `status`.
     """
 
     def __init__(self) -> None:
@@ -158,6 +159,8 @@ class FakeCentral:
         self.is_down = False
         self.lose_replies = 0
         self.refuse: set[int] = set()
+        self.most_records: int | None = None
+        self.status = 413
         self.observe_pools: list[str] = []
         self.sent_yaml = 0
         self._cursors: dict[str, int] = {}
@@ -170,6 +173,8 @@ class FakeCentral:
     def post(self, beat: Heartbeat) -> HeartbeatAnswer:
         if self.is_down:
             raise CentralError("central does not answer: refused")
+        if self.most_records is not None and len(beat.records) > self.most_records:
+            raise CentralError(f"central answers {self.status}", status=self.status)
         self.beats.append(beat)
         rejected = [answer for record in beat.records if (answer := self._store(beat, record))]
         if self.lose_replies:

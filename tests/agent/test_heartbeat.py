@@ -1,5 +1,6 @@
 """Heartbeats: presence now, history exactly once, configuration in the answer."""
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -133,6 +134,25 @@ def test_a_long_history_goes_in_batches_of_500(node: Ticking, central: FakeCentr
     assert waiting > 500
     assert len(node.beat().records) == 500
     assert node.agent.outbox.pending() == waiting - 500
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_history_that_is_refused_as_a_whole_does_not_cost_presence(
+    node: Ticking, central: FakeCentral, status: int
+) -> None:
+    node.agent.outbox.put(Entry({"kind": "x"}, Worth.METRIC, NOON) for _ in range(600))
+    central.most_records = 3
+    central.status = status
+    tries = 0
+    while not central.beats:
+        tries += 1
+        with contextlib.suppress(CentralError):
+            node.agent.beat()
+    assert tries <= 5
+    central.most_records = None
+    for _ in range(12):
+        node.beat()
+    assert node.agent.outbox.pending() == 0
 
 
 def test_presence_tells_the_newest_tick_and_counts_up(node: Ticking, central: FakeCentral) -> None:
