@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from agent import last_words
 from agent.clock import ScaledClock
 from agent.commands_status import status
 from agent.compose import build
@@ -50,10 +51,17 @@ def run(config_file: Path | None, *, verbose: bool) -> None:
     clock = _clock(settings)
     try:
         service = build(settings, _surroundings(clock))
+        ended = last_words.take(settings.state_dir)
+        if ended is not None:
+            service.problems.add(f"the process before this one ended: {ended}")
         with serving(service, settings.listen):
             Loop(service, clock, Notifier(settings.notify_socket)).run()
     except (SettingsError, OSError) as error:
+        last_words.leave(settings.state_dir, error)
         raise _Failure(str(error)) from None
+    except Exception as error:
+        last_words.leave(settings.state_dir, error)
+        raise
 
 
 @agent.command()

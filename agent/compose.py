@@ -1,5 +1,6 @@
 """The composition root: real OCI and real central behind an agent."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import httpx
@@ -8,11 +9,16 @@ from agent.central_client import CentralClient
 from agent.clock import sleeper
 from agent.heartbeat import Central
 from agent.home import Home
+from agent.keyring import Keyring
+from agent.rotation import RotatingCentral
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
 from agent.sources.model import MetricSource
 from agent.sources.several import Sources
 from agent.throttle import TokenBucket
+from agent.trust import FreshTrust
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from agent.oci_pools import OciPools
@@ -98,12 +104,13 @@ def _speed(settings: Settings) -> float:
 def _central(settings: Settings, around: Surroundings) -> Central | None:
     if settings.central_url is None:
         return None
-    key = settings.api_key or ""
+    home = settings.state_dir
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keyring = Keyring(home, settings.api_key, log.error)
     is_local = settings.central_url.startswith("http://")  # only loopback: never by a proxy
-    return CentralClient(
-        httpx.Client(follow_redirects=False, trust_env=not is_local),
-        settings.central_url,
-        lambda: key,
-        around.monotonic,
-        around.wall,
+    trust = FreshTrust(settings.central_ca_file) if settings.central_ca_file else None
+    http = httpx.Client(follow_redirects=False, trust_env=not is_local, transport=trust)
+    client = CentralClient(
+        http, settings.central_url, keyring.current, around.monotonic, around.wall
     )
+    return RotatingCentral(client, keyring)

@@ -30,6 +30,7 @@ from agent.throttle import Breaker, TokenBucket
 TIMEOUTS = (3.0, 10.0)
 TRIES = 3
 BUDGET_SECONDS = 15.0
+_WITHOUT_BODY = frozenset({202, 204})
 
 
 class Credentials:
@@ -209,7 +210,8 @@ class OciClient:
             raise CallError(causes.unsent(call, "no connection within 3 s")) from error
         except oci.exceptions.RequestException as error:
             raise CallError(_broken(call, error)) from error
-        if isinstance(response.data, str) and response.data:
+        empty = response.status in _WITHOUT_BODY and not response.data
+        if isinstance(response.data, str) and not empty:
             message = "the answer is not JSON; is a proxy in between?"
             raise CallError(
                 Cause(call.operation, message, code="BadAnswer", certainty="unknown", retry=True)

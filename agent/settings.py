@@ -60,6 +60,7 @@ class Settings:
     Attributes:
         central_url: base URL of the central store; None runs alone.
         api_key: the node's key; never shown.
+        central_ca_file: who may vouch for central; None: the usual authorities.
         state_dir: where state, outbox and last-known-good configurations are kept.
         config_file: a local configuration; with a central it only bootstraps.
         oci_endpoint: one base URL for all OCI services (simulator, private endpoint).
@@ -76,6 +77,7 @@ class Settings:
     state_dir: Path
     central_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    central_ca_file: Path | None = None
     config_file: Path | None = None
     oci_auth: OciAuth = field(default_factory=OciAuth)
     oci_endpoint: str | None = None
@@ -122,6 +124,7 @@ def read_settings(environ: Mapping[str, str], config_file: Path | None = None) -
         state_dir=Path(state),
         central_url=central.rstrip("/") if central else None,
         api_key=key,
+        central_ca_file=_path(environ, "POOLKEEPER_CENTRAL_CA_FILE"),
         config_file=config_file,
         oci_auth=_auth(environ),
         oci_endpoint=endpoint.rstrip("/") if endpoint else None,

@@ -170,6 +170,12 @@ class HeartbeatAnswer(Message):
     observe_pools: list[str] = Field(
         default_factory=list, description="OCIDs that this node must no longer resize."
     )
+    next_api_key: str | None = Field(
+        None,
+        max_length=200,
+        repr=False,
+        description="A successor of the node's key; the old one works until this one was used.",
+    )
     server_time: datetime
 
 
