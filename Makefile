@@ -6,8 +6,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KEYCLOAK_VERSION := 26.4.7
+KEYCLOAK := .tools/keycloak-$(KEYCLOAK_VERSION)
+MAVEN_COPY := org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
-.PHONY: help install demo test test-systemd test-all check format lock bench docs clean
+.PHONY: help install demo test test-keycloak test-systemd test-all check format lock bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -33,6 +36,19 @@ test-systemd: $(STAMP) ## The agent's service on a real systemd, in a container 
 	  if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get -qq update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install systemd-container debootstrap; fi
 	$(BIN)/python -m pytest -q tests/systemd/real_systemd.py
+
+test-keycloak: $(STAMP) $(KEYCLOAK)/.built ## Logins through a real Keycloak (needs Maven and Java >= 17)
+	KEYCLOAK_HOME=$(abspath $(KEYCLOAK)) $(BIN)/python -m pytest -q --timeout 900 tests/keycloak
+
+$(KEYCLOAK)/.built:
+	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "Keycloak needs Maven and Java 17 or newer: apt-get install maven default-jre-headless" >&2; exit 1; }
+	mkdir -p .tools
+	mvn --quiet --batch-mode $(MAVEN_COPY):copy -Dmdep.useBaseVersion=true -DoutputDirectory=$(abspath .tools) \
+	  -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):tar.gz
+	tar -xzf .tools/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz -C .tools
+	rm .tools/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz
+	$(KEYCLOAK)/bin/kc.sh build --db=dev-mem
+	touch $@
 
 check: $(STAMP) ## Lint, format, types, house rules; warnings are errors
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """A browser as far as logging in needs one: cookies per site, redirects by hand, no scripts."""
 
 from html.parser import HTMLParser
+from typing import ClassVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -9,8 +10,11 @@ import httpx
 class Browser:
     """Keeps cookies per host and port. Like browsers, it takes loopback for a secure place."""
 
+    windows: ClassVar[list["Browser"]] = []
+
     def __init__(self) -> None:
         self._http = httpx.Client(timeout=60, verify=False)
+        self.windows.append(self)
         self.cookies: dict[str, dict[str, str]] = {}
 
     def get(self, url: str, *, hops: int = 0) -> httpx.Response:
@@ -33,9 +37,11 @@ class Browser:
         """Send what a page's script would send."""
         return self._send(method, url, headers=headers)
 
-    def close(self) -> None:
-        """Close the window."""
-        self._http.close()
+    @classmethod
+    def close_all(cls) -> None:
+        """Close every window; a fixture does it after each test."""
+        while cls.windows:
+            cls.windows.pop()._http.close()
 
     def _follow(self, response: httpx.Response, hops: int) -> httpx.Response:
         while hops > 0 and response.is_redirect:

@@ -12,7 +12,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
@@ -149,14 +148,12 @@ class FakeProvider:
         challenge = base64.urlsafe_b64encode(
             hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         )
-        raw = base64.b64decode(handler.headers.get("Authorization", "Basic ").split(" ", 1)[1])
-        given = httpx.QueryParams("x=" + raw.decode().partition(":")[2])["x"]
         if (
             asked is None
             or asked["code_challenge_method"] != "S256"
             or asked["code_challenge"] != challenge.decode().rstrip("=")
             or asked["redirect_uri"] != form["redirect_uri"]
-            or given != CLIENT_SECRET
+            or (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET)
         ):
             _answer(handler, 400, {"error": "invalid_grant"})
             return

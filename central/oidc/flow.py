@@ -99,7 +99,8 @@ class Oidc:
             session=_Session(self._http),
             client_id=self.settings.client_id,
             client_secret=self.settings.client_secret,
-            token_endpoint_auth_method="client_secret_basic",  # noqa: S106 # a method's name
+            # in the body: in a header, servers disagree on how special characters are written
+            token_endpoint_auth_method="client_secret_post",  # noqa: S106 # a method's name
             scope="openid email profile",
             redirect_uri=self.settings.redirect_uri,
             code_challenge_method="S256",

@@ -79,6 +79,5 @@ def central(
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    window = Browser()
-    yield window
-    window.close()
+    yield Browser()
+    Browser.close_all()

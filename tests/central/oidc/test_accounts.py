@@ -113,7 +113,6 @@ def test_losing_every_role_ends_the_sessions_too(
     provider.roles = {"realm_access": {"roles": []}}
     other = Browser()
     assert login(central, other).status_code == 403
-    other.close()
     assert browser.get(central.url + "/v1/whoami").status_code == 401
 
 

@@ -64,7 +64,6 @@ def test_while_the_issuer_is_down_sessions_live_and_nobody_is_told_why(
     assert answer.status_code == 403
     assert "does not answer" in answer.text
     assert browser.get(central.url + "/v1/whoami").status_code == 200
-    other.close()
 
 
 def test_what_is_not_a_signing_key_is_left_out(

@@ -274,7 +274,6 @@ def test_another_browser_cannot_finish_a_login(
     started = browser.get(f"{central.url}/v1/oidc/login", hops=1)
     victim = Browser()
     answer = victim.get(started.headers["Location"])
-    victim.close()
     assert_refused(central, browser, answer, "another browser")
     assert provider.asked("/token") == 0
 
@@ -289,7 +288,6 @@ def test_a_code_stolen_from_one_login_is_worth_nothing_in_another(
     own = thief.get(f"{central.url}/v1/oidc/login", hops=1).headers["Location"]
     answer = thief.get(re.sub("code=[^&]+", f"code={stolen}", own))
     assert_refused(central, thief, answer, "code was refused")
-    thief.close()
 
 
 TARGETS = {

@@ -1,0 +1,230 @@
+"""The table of permissions: every route is in it, every role is tried on every route, and every
+route that changes something leaves exactly one row in the audit."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from central_server import YAML, RunningCentral
+from fastapi.routing import iter_route_contexts
+from heartbeats import CONFIG
+
+from central.passwords import hash_password
+from central.permissions import ROUTES, Permission, allows
+from central.store import users
+
+Call = Callable[[httpx.Client], httpx.Response]
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+GUARDED = [
+    route
+    for route, permission in ROUTES.items()
+    if permission not in (Permission.PUBLIC, Permission.NODE)
+]
+WHO = ("nobody", "node", "USER", "DEVOPS", "ADMIN")
+
+
+def filled(path: str) -> str:
+    """A path that leads nowhere."""
+    return (
+        re.sub(r"\{session_id\}", "2147483647", path)
+        .replace("{email}", "x@y.z")
+        .replace("{name}", "none")
+        .replace("{pool}", "none")
+    )
+
+
+def test_every_route_is_in_the_table_and_the_reverse(central: RunningCentral) -> None:
+    live = {
+        (method, context.path)
+        for context in iter_route_contexts(central.whole.app.routes)
+        for method in context.methods or ()
+        if method != "HEAD"
+    }
+    assert live == set(ROUTES)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_every_role_on_every_route(central: RunningCentral, who: str) -> None:
+    key = central.create_node("n1")
+    token = {"nobody": None, "node": key}.get(who) or None
+    if who in ("nobody", "node"):
+        with central.client(token) as client:
+            try_everything(client, who)
+    else:
+        role: users.Role = "USER" if who == "USER" else "DEVOPS" if who == "DEVOPS" else "ADMIN"
+        try_everything(central.operator(role), who)
+
+
+def try_everything(client: httpx.Client, who: str) -> None:
+    for (method, path), permission in ROUTES.items():
+        if (method, path) == ("POST", "/v1/logout"):
+            continue  # it works for everybody who is logged in, and only once
+        answer = client.request(method, filled(path))
+        is_json = answer.headers.get("Content-Type") == "application/json"
+        body = answer.json() if is_json else None
+        code = body.get("code") if isinstance(body, dict) else None
+        what = f"{who} {method} {path}: {answer.status_code} {answer.text[:200]}"
+        if (method, path) in GUARDED and who in ("nobody", "node"):
+            assert (answer.status_code, code) == (401, "unauthorized"), what
+        elif (method, path) in GUARDED and not allows(who, permission):
+            assert (answer.status_code, code) == (403, "forbidden"), what
+        elif permission is Permission.NODE:
+            assert answer.status_code == (422 if who == "node" else 401), what
+        else:
+            assert answer.status_code not in (401, 500), what
+            assert code != "forbidden", what
+
+
+def test_a_route_that_is_in_no_table_is_refused_for_everybody(central: RunningCentral) -> None:
+    app = central.whole.app
+    if not any(context.path == "/forgotten" for context in iter_route_contexts(app.routes)):
+        app.get("/forgotten")(lambda: "secret")
+    try:
+        answer = central.operator("ADMIN").get("/forgotten")
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    finally:
+        app.router.routes.pop()
+
+
+# what is left in the audit -----------------------------------------------------------------------
+
+PASSWORD = "correct horse battery"
+BODY = {"email": "eva@example.com", "password": PASSWORD}
+CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
+    ("POST", "/v1/login"): ("LOGIN", lambda c: c.post("/v1/login", json=BODY)),
+    ("POST", "/v1/session"): (
+        "LOGIN",
+        lambda c: c.post("/v1/session", json=BODY, headers={"Origin": str(c.base_url)}),
+    ),
+    ("POST", "/v1/logout"): ("LOGOUT", lambda c: c.post("/v1/logout")),
+    ("POST", "/v1/password"): (
+        "PASSWORD_CHANGED",
+        lambda c: c.post("/v1/password", json={"current": PASSWORD, "new": "another password"}),
+    ),
+    ("DELETE", "/v1/sessions/{session_id}"): (
+        "SESSION_REVOKED",
+        lambda c: c.delete(f"/v1/sessions/{c.get('/v1/sessions').json()[0]['id']}"),
+    ),
+    ("POST", "/v1/nodes"): (
+        "NODE_CREATED",
+        lambda c: c.post("/v1/nodes", json={"name": "n2", "region": "r1"}),
+    ),
+    ("PUT", "/v1/nodes/{name}/config"): (
+        "CONFIG_PUSHED",
+        lambda c: c.put("/v1/nodes/n1/config", content=CONFIG + "#\n", headers=YAML),
+    ),
+    ("POST", "/v1/nodes/{name}/config/rollback"): (
+        "CONFIG_ROLLED_BACK",
+        lambda c: c.post("/v1/nodes/n1/config/rollback?generation=1"),
+    ),
+    ("POST", "/v1/nodes/{name}/config/retry"): (
+        "CONFIG_RETRIED",
+        lambda c: c.post("/v1/nodes/n1/config/retry"),
+    ),
+    ("POST", "/v1/users"): (
+        "USER_CREATED",
+        lambda c: c.post(
+            "/v1/users", json={"email": "x@y.z", "full_name": "X", "password": PASSWORD}
+        ),
+    ),
+    ("PATCH", "/v1/users/{email}"): (
+        "USER_CHANGED",
+        lambda c: c.patch("/v1/users/mia@example.com", json={"role": "DEVOPS"}),
+    ),
+    ("DELETE", "/v1/users/{email}"): (
+        "USER_DELETED",
+        lambda c: c.delete("/v1/users/mia@example.com"),
+    ),
+    ("POST", "/v1/users/{email}/password"): (
+        "PASSWORD_RESET",
+        lambda c: c.post("/v1/users/mia@example.com/password", json={"new": PASSWORD}),
+    ),
+    ("DELETE", "/v1/users/{email}/sessions"): (
+        "SESSIONS_REVOKED",
+        lambda c: c.delete("/v1/users/mia@example.com/sessions"),
+    ),
+    ("PUT", "/v1/audit/retention"): (
+        "AUDIT_RETENTION_CHANGED",
+        lambda c: c.put("/v1/audit/retention", json={"days": 400}),
+    ),
+}
+ELSEWHERE = {  # with a provider behind them: tests/central/oidc
+    ("POST", "/v1/oidc/token"),
+    ("POST", "/v1/oidc/backchannel-logout"),
+    ("POST", "/v1/users/{email}/link"),
+    ("POST", "/v1/heartbeat"),  # a node's own record, in tables of its own
+}
+
+
+def test_every_route_that_changes_something_is_tried_below() -> None:
+    assert {route for route in ROUTES if route[0] in UNSAFE} == CHANGES.keys() | ELSEWHERE
+
+
+@pytest.fixture
+def eva(central: RunningCentral) -> Iterator[httpx.Client]:
+    """An ADMIN with a real password, another account, and a node with a configuration."""
+    central.create_node("n1")
+    central.push("n1", CONFIG)
+    central.execute("UPDATE node_state SET failed_hash = active_hash, apply_status = 'failed'")
+    with central.whole.engine.begin() as connection:
+        hashed = hash_password(PASSWORD, cost=4)
+        users.create(connection, "eva@example.com", "ADMIN", "Eva", hashed)
+        users.create(connection, "mia@example.com", "USER", "Mia", "x")
+    with central.client() as client:
+        token = client.post("/v1/login", json=BODY).json()["token"]
+    with central.client(token) as client:
+        yield client
+
+
+def last_id(central: RunningCentral) -> int:
+    return int(central.rows("SELECT COALESCE(max(id), 0) AS n FROM audit_logs")[0]["n"])
+
+
+@pytest.mark.parametrize("route", CHANGES, ids=" ".join)
+def test_a_change_leaves_exactly_one_row(
+    central: RunningCentral, eva: httpx.Client, route: tuple[str, str]
+) -> None:
+    action, call = CHANGES[route]
+    before = last_id(central)
+    answer = call(eva)
+    assert answer.is_success, answer.text
+    rows: list[dict[str, Any]] = central.rows(
+        "SELECT * FROM audit_logs WHERE id > :id ORDER BY id", id=before
+    )
+    assert [row["action"] for row in rows] == [action]
+    (row,) = rows
+    assert (row["status"], row["user_email"], row["user_role"]) == (
+        "SUCCESS",
+        "eva@example.com",
+        "ADMIN",
+    )
+    assert row["ip_address"] == "127.0.0.1"
+    assert row["user_agent"].startswith("python-httpx")
+    assert row["request_id"] == answer.headers["X-Request-Id"]
+    assert row["actor_id"] == row["user_id"]
+    assert PASSWORD not in str(row)
+    assert "$2b$" not in str(row)
+
+
+@pytest.mark.parametrize("route", CHANGES, ids=" ".join)
+def test_a_change_that_cannot_be_audited_is_not_made(
+    central: RunningCentral, eva: httpx.Client, route: tuple[str, str]
+) -> None:
+    before = snapshot(central)
+    central.execute("ALTER TABLE audit_logs ADD CONSTRAINT full_disk CHECK (id < 0) NOT VALID")
+    try:
+        assert CHANGES[route][1](eva).status_code == 500
+    finally:
+        central.execute("ALTER TABLE audit_logs DROP CONSTRAINT full_disk")
+    assert snapshot(central) == before
+
+
+def snapshot(central: RunningCentral) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for table in ("users", "nodes", "node_configurations", "pools", "audit_policy", "audit_logs"):
+        found[table] = central.rows(f"SELECT * FROM {table} ORDER BY id")
+    columns = "id, user_id, revoked_at"  # the time of the last request moves on
+    found["user_sessions"] = central.rows(f"SELECT {columns} FROM user_sessions ORDER BY id")
+    return found
