@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import postgres
 import pytest
-from central_server import RunningCentral, running_central
 from sqlalchemy import Engine
 
 from central.database import open_engine
+from tests import postgres
+from tests.central_server import RunningCentral, running_central
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import psycopg2
 import pytest
-from central_server import YAML, eventually
 from click.testing import CliRunner, Result
-from heartbeats import CONFIG, analytics, beat, metric
-from postgres import Cluster, short_directory
 
 from central.commands import central
+from tests.central_server import YAML, eventually
+from tests.heartbeats import CONFIG, analytics, beat, metric
+from tests.postgres import Cluster, short_directory
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"

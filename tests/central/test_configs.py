@@ -4,11 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
-from central_server import YAML, RunningCentral
-from heartbeats import CONFIG, WEB, analytics, beat
 from sqlalchemy import event
 
 from shared.config.hashing import config_hash
+from tests.central_server import YAML, RunningCentral
+from tests.heartbeats import CONFIG, WEB, analytics, beat
 
 BATCH = WEB.replace("web", "batch")
 TWO_POOLS = (

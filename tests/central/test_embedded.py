@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from postgres import short_directory
 
 from central import postgres_binaries
 from central.embedded import DATABASE, LONGEST_SOCKET_PATH, ROLE, SUPERUSER, EmbeddedPostgres
 from central.errors import StartError
+from tests.postgres import short_directory
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,17 +1,18 @@
 """POST /v1/heartbeat, end to end: what is sent, what is stored, what is answered."""
 
 import asyncio
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from central_server import RunningCentral, eventually
-from heartbeats import CONFIG, NOON, WEB, analytics, beat, lifecycle, metric
 
 from shared.config.hashing import config_hash
 from shared.wire import HeartbeatAnswer
+from tests.central_server import RunningCentral, eventually
+from tests.heartbeats import CONFIG, NOON, WEB, analytics, beat, lifecycle, metric
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_every_record_becomes_a_row(central: RunningCentral, agent: httpx.Client
     ]
     (heartbeat,) = central.rows("SELECT * FROM node_heartbeats")
     assert (heartbeat["status"], heartbeat["config_hash"]) == ("ok", "0" * 64)
-    assert '"cpu": 3.5' in heartbeat["metrics_data"]
+    assert json.loads(heartbeat["metrics_data"])["cpu"] == 3.5
     assert ("CONFIG_APPLIED", None, "ACTIVE") in events(central)
 
 

@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from central_server import RunningCentral
-from heartbeats import CONFIG, NOON, WEB, analytics, beat
+
+from tests.central_server import RunningCentral
+from tests.heartbeats import CONFIG, NOON, WEB, analytics, beat
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import socket
 from typing import Any
 
 import pytest
-from central_server import YAML, RunningCentral
-from heartbeats import CONFIG, beat, metric
+
+from tests.central_server import YAML, RunningCentral
+from tests.heartbeats import CONFIG, beat, metric
 
 MIB = 1024 * 1024
 

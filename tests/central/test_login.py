@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from central_server import YAML, RunningCentral
-from heartbeats import CONFIG
 
 from central.passwords import hash_password
 from central.store import users
+from tests.central_server import YAML, RunningCentral
+from tests.heartbeats import CONFIG
 
 PASSWORD = "correct horse battery"
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from central_server import RunningCentral
-from heartbeats import CONFIG, beat
 
 from central.tokens import digest
+from tests.central_server import RunningCentral
+from tests.heartbeats import CONFIG, beat
 
 
 def test_the_key_is_shown_once_and_stored_as_a_hash(central: RunningCentral) -> None:

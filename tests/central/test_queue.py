@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from heartbeats import beat, metric
 
 from central.ingest.model import Submission
 from central.ingest.queue import IngestQueue, QueueFullError
 from central.ingest.records import read_heartbeat
 from shared.wire import Heartbeat
+from tests.heartbeats import beat, metric
 
 
 def submission(records: int = 0, size: int = 100) -> Submission:

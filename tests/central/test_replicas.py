@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from central_server import RunningCentral, eventually, running_central
-from heartbeats import CONFIG, analytics, beat, metric
+
+from tests.central_server import RunningCentral, eventually, running_central
+from tests.heartbeats import CONFIG, analytics, beat, metric
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import postgres
 import psycopg2
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -21,6 +20,7 @@ from central.errors import StartError
 from central.migrate import migrate, require_current
 from central.partitions import ensure_partitions
 from central.tables import metadata
+from tests import postgres
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOW = "now()"

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from heartbeats import NOON, beat, metric
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from central.ingest.transaction import (
 )
 from central.ingest.writer import BUSY_ATTEMPTS, IngestWriter
 from shared.wire import Acknowledged, Heartbeat, HeartbeatAnswer
+from tests.heartbeats import NOON, beat, metric
 
 
 class Store:

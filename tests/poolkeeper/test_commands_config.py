@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from config_texts import HEAD, pool
 
 from poolkeeper.commands_config import examine
 from poolkeeper.config_group import config
 from shared.config.hashing import config_hash
 from shared.config.json_schema import json_schema
+from tests.config_texts import HEAD, pool
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
 SOUND = pool("policies: [{name: cpu, type: target_tracking, metric: CpuUtilization, target: 60}]")

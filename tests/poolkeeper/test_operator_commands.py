@@ -5,16 +5,16 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres
 import pytest
-from central_server import RunningCentral, running_central
 from click.testing import CliRunner, Result
-from heartbeats import CONFIG, analytics, beat
 
 from central.passwords import hash_password
 from central.store import users
 from poolkeeper.cli import cli
 from shared.config.hashing import config_hash
+from tests import postgres
+from tests.central_server import RunningCentral, running_central
+from tests.heartbeats import CONFIG, analytics, beat
 
 EMAIL, PASSWORD = "anna@example.com", "correct horse battery"
 

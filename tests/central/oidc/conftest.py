@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import postgres
 import pytest
-from browser import Browser
-from central_server import RunningCentral, running_central
-from oidc_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider
 
 from central.oidc import roles
 from central.oidc.flow import Oidc
 from central.oidc.model import OidcSettings
+from tests import postgres
+from tests.browser import Browser
+from tests.central_server import RunningCentral, running_central
+from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider
 
 ROLES = "realm:ops=DEVOPS, realm:boss=ADMIN, client:poolkeeper/viewer=USER"
 

@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from browser import Browser
-from central_server import RunningCentral
-from oidc_provider import FakeProvider
 
 from central.passwords import hash_password
 from central.store import users
+from tests.browser import Browser
+from tests.central_server import RunningCentral
+from tests.oidc_provider import FakeProvider
 
 Claims = dict[str, Any]
 COOKIE = "__Host-poolkeeper"

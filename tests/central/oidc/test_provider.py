@@ -5,9 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from browser import Browser
-from central_server import RunningCentral
-from oidc_provider import FakeProvider
+
+from tests.browser import Browser
+from tests.central_server import RunningCentral
+from tests.oidc_provider import FakeProvider
 
 COOKIE = "__Host-poolkeeper"
 

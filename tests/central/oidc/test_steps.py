@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from browser import Browser
-from central_server import RunningCentral
 from joserfc.jwk import ECKey, RSAKey
-from oidc_provider import (
+
+from tests.browser import Browser
+from tests.central_server import RunningCentral
+from tests.oidc_provider import (
     CLIENT_ID,
     FakeProvider,
     sign,

@@ -4,7 +4,6 @@ from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 
-from config_texts import BAD_FILES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from shared.config.units import (
     parse_number,
     parse_percent,
 )
+from tests.config_texts import BAD_FILES
 
 EXAMPLE = (Path(__file__).parents[3] / "config.example.yaml").read_text()
 LINES = EXAMPLE.splitlines(keepends=True)

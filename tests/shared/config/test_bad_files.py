@@ -1,10 +1,10 @@
 """Every mistake is answered with one sentence at its place."""
 
 import pytest
-from config_texts import BAD_FILES, HEAD, Bad, policy, pool
 
 from shared.config.loader import load
 from shared.config.problems import MAX_PROBLEMS, ConfigError, Problem
+from tests.config_texts import BAD_FILES, HEAD, Bad, policy, pool
 
 
 def problems_of(source: str | bytes) -> tuple[Problem, ...]:

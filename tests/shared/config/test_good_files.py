@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from config_texts import HEAD, override, policy, pool, schedule
 
 from shared.config.hashing import config_hash
 from shared.config.loader import load, load_document
@@ -14,6 +13,7 @@ from shared.config.models import AtLeast
 from shared.config.policy_models import Step, TargetTracking
 from shared.config.problems import ConfigError
 from shared.config.units import parse_amount
+from tests.config_texts import HEAD, override, policy, pool, schedule
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from config_texts import HEAD
 
 from shared.config.loader import load
 from shared.config.problems import ConfigError
+from tests.config_texts import HEAD
 
 MEGABYTE = 1024 * 1024
 

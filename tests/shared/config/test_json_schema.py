@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_texts import BAD_FILES, HEAD, KEYS, pool, schedule
 from jsonschema import Draft202012Validator
 
 from shared.config.json_schema import DIALECT, json_schema, render
 from shared.config.loader import load
 from shared.config.nodes import plain
 from shared.config.tree import parse_tree
+from tests.config_texts import BAD_FILES, HEAD, KEYS, pool, schedule
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
 SCHEMA = json_schema()

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from config_texts import HEAD, pool
 
 from shared.config.lints import lint
 from shared.config.loader import load_document
+from tests.config_texts import HEAD, pool
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

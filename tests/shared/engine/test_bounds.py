@@ -4,7 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.bounds import bounds_at
+from shared.engine.decide import decide
+from shared.engine.model import Guard, Memory, Reading, Resize
+from tests.engine_worlds import (
     NOON,
     ago,
     codes,
@@ -16,10 +20,6 @@ from engine_worlds import (
     watched,
     window,
 )
-
-from shared.engine.bounds import bounds_at
-from shared.engine.decide import decide
-from shared.engine.model import Guard, Memory, Reading, Resize
 
 DAY = ("08:00", "18:00")
 LEASE = {"target_instances": 12, "until": NOON + timedelta(hours=1)}

@@ -3,7 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import Memory, NeedRun
+from shared.engine.settle import align
+from tests.engine_worlds import (
     EAGER,
     NOON,
     ago,
@@ -16,10 +20,6 @@ from engine_worlds import (
     size_after,
     watched,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import Memory, NeedRun
-from shared.engine.settle import align
 
 REMEMBERED = Memory(
     at=NOON,

@@ -5,20 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from engine_worlds import (
-    EAGER,
-    NOON,
-    World,
-    ago,
-    cpu,
-    ladder,
-    member,
-    per_instance,
-    plan,
-    queue,
-    seen,
-    watched,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +28,20 @@ from shared.engine.model import (
     Reading,
 )
 from shared.engine.outlook import outlook
+from tests.engine_worlds import (
+    EAGER,
+    NOON,
+    World,
+    ago,
+    cpu,
+    ladder,
+    member,
+    per_instance,
+    plan,
+    queue,
+    seen,
+    watched,
+)
 
 INSTANTS = st.integers(946_684_800, 7_226_582_399).map(lambda at: datetime.fromtimestamp(at, UTC))
 MAYBE = st.none() | INSTANTS

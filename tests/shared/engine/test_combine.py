@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import Reading
+from tests.engine_worlds import (
     EAGER,
     codes,
     cpu,
@@ -17,9 +20,6 @@ from engine_worlds import (
     watched,
     window,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import Reading
 
 GAP = Reading(error="HTTP 500")
 BOTH = (cpu(), queue())

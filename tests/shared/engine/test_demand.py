@@ -1,9 +1,9 @@
 """`demand`: size for a nearest-rank percentile of recent demand, if enough of it is known."""
 
 import pytest
-from engine_worlds import ago, cpu, plan, queue, seen, series, vote_of, wanted, watched
 
 from shared.engine.model import Reading
+from tests.engine_worlds import ago, cpu, plan, queue, seen, series, vote_of, wanted, watched
 
 TEN = {"percentile": 90, "window": "10m"}
 CALM, HIGH, LOW = 60.0, 90.0, 30.0

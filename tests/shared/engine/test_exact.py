@@ -5,7 +5,6 @@ from datetime import timedelta
 from fractions import Fraction
 
 import pytest
-from engine_worlds import NOON, ago, config, cpu, ladder, plan, queue, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from shared.config.units import exact
 from shared.engine import counts
 from shared.engine.plan import Plan, next_change
 from shared.engine.totals import Total
+from tests.engine_worlds import NOON, ago, config, cpu, ladder, plan, queue, window
 
 DECIMALS = st.integers(0, 10**7).map(lambda n: n / 1000)
 SHARES = st.integers(1, 10**6).map(lambda n: Fraction(n, 1000))

@@ -4,7 +4,11 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import LastWrite, Memory, Observation, Resize
+from shared.engine.settle import settle_deadline
+from tests.engine_worlds import (
     EAGER,
     NOON,
     ago,
@@ -16,10 +20,6 @@ from engine_worlds import (
     size_after,
     watched,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import LastWrite, Memory, Observation, Resize
-from shared.engine.settle import settle_deadline
 
 # state -> code, status
 STATES: dict[str, tuple[str, str, str]] = {

@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import Blocked, Guard, Resize
+from tests.engine_worlds import (
     EAGER,
     ago,
     codes,
@@ -18,9 +21,6 @@ from engine_worlds import (
     watched,
     window,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import Blocked, Guard, Resize
 
 
 def steps(above: float, below: float, remove: Any) -> dict[str, Any]:

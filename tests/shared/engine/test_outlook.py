@@ -3,7 +3,12 @@
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import Blocked, Memory, Observation, Reading
+from shared.engine.outlook import outlook
+from shared.engine.plan import Plan
+from tests.engine_worlds import (
     EAGER,
     NOON,
     ago,
@@ -16,11 +21,6 @@ from engine_worlds import (
     watched,
     window,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import Blocked, Memory, Observation, Reading
-from shared.engine.outlook import outlook
-from shared.engine.plan import Plan
 
 HOT, QUIET = series(90), series(30)
 

@@ -7,7 +7,13 @@ tested here by the property of the engine that the agent relies on.
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from engine_worlds import (
+
+from shared.config.models import Schedule
+from shared.engine.bounds import bounds_at
+from shared.engine.decide import decide
+from shared.engine.model import Blocked, LastWrite, Memory, Reading, Resize
+from shared.engine.windows import is_open, occurrences
+from tests.engine_worlds import (
     EAGER,
     NOON,
     World,
@@ -24,12 +30,6 @@ from engine_worlds import (
     watched,
     window,
 )
-
-from shared.config.models import Schedule
-from shared.engine.bounds import bounds_at
-from shared.engine.decide import decide
-from shared.engine.model import Blocked, LastWrite, Memory, Reading, Resize
-from shared.engine.windows import is_open, occurrences
 
 BERLIN = "Europe/Berlin"
 MINUTE = timedelta(minutes=1)

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import Blocked, Guard, LastWrite, Observation, Reading
+from shared.engine.plan import Plan
+from shared.engine.reasons import Code
+from shared.engine.reference import render
+from tests.engine_worlds import (
     EAGER,
     NOON,
     ago,
@@ -20,12 +26,6 @@ from engine_worlds import (
     watched,
     window,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import Blocked, Guard, LastWrite, Observation, Reading
-from shared.engine.plan import Plan
-from shared.engine.reasons import Code
-from shared.engine.reference import render
 
 WEB = plan(cpu(), **EAGER)
 CALM = plan(cpu())

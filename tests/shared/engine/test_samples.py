@@ -5,7 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from engine_worlds import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.engine.decide import decide
+from shared.engine.model import Hold, Reading, Resize
+from shared.engine.samples import Trust, check_value, read
+from tests.engine_worlds import (
     NOON,
     ago,
     codes,
@@ -18,12 +24,6 @@ from engine_worlds import (
     wanted,
     watched,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from shared.engine.decide import decide
-from shared.engine.model import Hold, Reading, Resize
-from shared.engine.samples import Trust, check_value, read
 
 # value, is it a percentage -> value or kind of refusal
 VALUES: dict[str, tuple[object, bool, float | str]] = {

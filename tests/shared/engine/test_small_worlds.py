@@ -4,10 +4,21 @@ from itertools import product
 from typing import Any
 
 import pytest
-from engine_worlds import EAGER, ago, cpu, ladder, plan, queue, seen, series, size_after, watched
 
 from shared.engine.decide import decide
 from shared.engine.model import Blocked, Decision, Guard, Memory
+from tests.engine_worlds import (
+    EAGER,
+    ago,
+    cpu,
+    ladder,
+    plan,
+    queue,
+    seen,
+    series,
+    size_after,
+    watched,
+)
 
 SIZES = range(31)
 LOADS = [0, 1, 20, 29, 30, 53, 54, 55, 60, 65, 66, 67, 80, 81, 95, 96, 100]

@@ -4,7 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.decide import decide
+from shared.engine.model import Memory, NeedRun, Observation, PoolState
+from tests.engine_worlds import (
     EAGER,
     NOON,
     ago,
@@ -17,9 +20,6 @@ from engine_worlds import (
     size_after,
     watched,
 )
-
-from shared.engine.decide import decide
-from shared.engine.model import Memory, NeedRun, Observation, PoolState
 
 SLOW: dict[str, Any] = {**EAGER, "stabilization": {"scale_out": "3m", "scale_in": "5m"}}
 

@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from engine_worlds import NOON
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config.models import Stabilization
 from shared.engine import stabilise
 from shared.engine.stabilise import Needs
+from tests.engine_worlds import NOON
 
 SECOND = timedelta(seconds=1)
 HOLE = timedelta(seconds=120)

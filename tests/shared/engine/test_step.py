@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.model import Reading
+from tests.engine_worlds import (
     ago,
     ladder,
     per_instance,
@@ -14,8 +16,6 @@ from engine_worlds import (
     wanted,
     watched,
 )
-
-from shared.engine.model import Reading
 
 # windows newest first (None: missing), size -> wanted, code
 HELD: dict[str, tuple[list[object], int, int | str, str]] = {

@@ -1,7 +1,9 @@
 """Target tracking: the need is ceil(value × n / target), n being who produced the value."""
 
 import pytest
-from engine_worlds import (
+
+from shared.engine.model import Observation, Reading
+from tests.engine_worlds import (
     ago,
     cpu,
     member,
@@ -14,8 +16,6 @@ from engine_worlds import (
     wanted,
     watched,
 )
-
-from shared.engine.model import Observation, Reading
 
 # size, newest value -> wanted
 TOLERANCE: dict[str, tuple[int, float, int]] = {

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from engine_worlds import EAGER, World, cpu, ladder, plan, window
 
 from shared.engine.model import Observation, Reading
+from tests.engine_worlds import EAGER, World, cpu, ladder, plan, window
 
 
 def jump(minute: float) -> float:

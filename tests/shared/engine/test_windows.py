@@ -6,12 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from engine_worlds import window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config.models import Schedule
 from shared.engine.windows import closes_at, is_open, next_change, occurrences, window_of
+from tests.engine_worlds import window
 
 BERLIN = "Europe/Berlin"
 
