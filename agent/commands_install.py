@@ -137,20 +137,22 @@ def _carry_out(options: _Options, plan: Callable[[Facts], list[Step]]) -> Facts:
     layout = Layout(options["root"].absolute())
     if layout.is_live and os.geteuid() != 0 and not options["dry_run"]:
         raise _Failure("only root can change this node's services: run it with sudo")
-    done: list[str] = []
+    told: list[str] = []
+    tell = told.append if options["as_json"] else click.echo
     try:
         facts = gather(layout, base_python(), probe)
         steps = plan(facts)
         if options["dry_run"]:
-            done = [str(step) for step in steps]
+            for step in steps:
+                tell(str(step))
         else:
-            execute(steps, lambda step: done.append(str(step)))
+            execute(steps, lambda step: tell(str(step)))
     except (InstallError, OSError) as error:
         raise _Failure(str(error)) from None
     if options["as_json"]:
-        click.echo(json.dumps({"dry_run": options["dry_run"], "steps": done}, indent=2))
-    else:
-        click.echo("\n".join(done) or "Nothing to do.")
+        click.echo(json.dumps({"dry_run": options["dry_run"], "steps": told}, indent=2))
+    elif not steps:
+        click.echo("Nothing to do.")
     return facts
 
 

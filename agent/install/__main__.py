@@ -45,7 +45,7 @@ def main(words: list[str]) -> None:
             print("then the rest of `poolkeeper agent install`")  # noqa: T201 # the same
             return
         execute(steps, lambda step: print(step, file=sys.stderr))  # noqa: T201 # progress
-    except InstallError as error:
+    except (InstallError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 # the one sentence
         sys.exit(2)
     if source is not None and known.source is None:

@@ -7,7 +7,7 @@ from agent.install.layout import UNIT
 from agent.install.release import Release
 from agent.install.steps import MakeDirectory, Remove, Run, Step, WriteFile
 
-_PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
+_PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
 _PARTS = "import agent.commands, agent.loop, agent.planning, agent.checking, poolkeeper.cli"
 
 
@@ -32,9 +32,7 @@ def make_environment(facts: Facts, release: Release, wheels: Path | None) -> lis
     return [
         *begun,
         MakeDirectory(home, 0o755),
-        Run(
-            (str(base.path), "-m", "venv", str(home)), f"Python {base.version[0]}.{base.version[1]}"
-        ),
+        Run((str(base.path), "-I", "-m", "venv", str(home)), "Python {}.{}".format(*base.version)),
         WriteFile(pins, release.requirements.encode()),
         WriteFile(archive, release.content),
         Run((*pip, "--require-hashes", "--requirement", str(pins)), "pinned dependencies"),
