@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from central.tokens import digest, is_node_key
@@ -57,11 +57,31 @@ class KeyCache:
                     self._entries.popitem(last=False)
         return node_id
 
-    def forget(self) -> None:
-        """Drop everything: a key was made, revoked or deleted somewhere."""
+    def forget(self, node_id: int | None = None) -> None:
+        """Drop what is known of a node, and of strangers, or everything: a key has changed."""
         with self._lock:
             self._epoch += 1
-            self._entries.clear()
+            if node_id is None:
+                self._entries.clear()
+                return
+            doubtful = (node_id, None)  # a stranger's key may be the one that was just made
+            for hashed in [d for d, entry in self._entries.items() if entry.node_id in doubtful]:
+                del self._entries[hashed]
+
+    def renew(self, load: Callable[[], Iterable[tuple[str, int]]]) -> None:
+        """Read all live keys at once, so that a fleet's heartbeats need not ask one by one.
+
+        `load` gives digests and node ids, at most `LARGEST_CACHE` of them.
+        """
+        with self._lock:
+            epoch, trusted = self._epoch, self._trusted
+        if not trusted:
+            return
+        until = self._monotonic() + LIFETIME_SECONDS
+        fresh = {hashed: _Entry(node_id, until) for hashed, node_id in load()}
+        with self._lock:
+            if epoch == self._epoch:
+                self._entries.update(fresh)
 
     def trust(self, listening: bool) -> None:
         """Use the cache only while revocations are heard."""

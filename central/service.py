@@ -17,7 +17,7 @@ from central.ingest.queue import IngestQueue
 from central.ingest.transaction import GroupCommit
 from central.ingest.writer import IngestWriter
 from central.jobs import Job, Jobs
-from central.keys import KeyCache
+from central.keys import LARGEST_CACHE, KeyCache
 from central.listener import Listener
 from central.migrate import migrate, require_current
 from central.oidc.flow import Oidc
@@ -27,6 +27,7 @@ from central.store import configs, nodes
 from central.store.sweep import sweep
 
 SWEEP_SECONDS = 5.0
+KEYS_SECONDS = 30.0  # half of the time for which a key is believed
 DRAIN_SECONDS = 2.0  # after the HTTP server has had its own six
 INGEST_LIMITS = Limits(statement_ms=10_000, lock_ms=2_000)
 
@@ -69,7 +70,7 @@ class Central:
         self._own_engine = open_engine(settings.database_url, pool_size=3)
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
-        keys = KeyCache(self._find_key, monotonic)
+        self._keys = keys = KeyCache(self._find_key, monotonic)
         answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
         self._writer = IngestWriter(
             self.queue,
@@ -79,7 +80,9 @@ class Central:
             self._retry_after,
         )
         self._listener = Listener(
-            self._own_engine, changed=lambda _node: keys.forget(), listening=keys.trust
+            self._own_engine,
+            changed=lambda node: keys.forget(int(node)),
+            listening=self._trust_keys,
         )
         self._jobs = Jobs(self._chores())
         deps = Deps(
@@ -127,10 +130,22 @@ class Central:
     def _chores(self) -> list[Job]:
         return [
             Job("count nodes", 10.0, self._count_nodes),
+            Job("keys", KEYS_SECONDS, self._renew_keys),
             Job("sweep", SWEEP_SECONDS, self._sweep),
             Job("partitions", 600.0, self._ensure_partitions),
             Job("people", 600.0, lambda: tidy(self._own_engine)),
         ]
+
+    def _trust_keys(self, listening: bool) -> None:
+        self._keys.trust(listening)
+        self._renew_keys()
+
+    def _renew_keys(self) -> None:
+        self._keys.renew(self._live_keys)
+
+    def _live_keys(self) -> list[tuple[str, int]]:
+        with self._own_engine.connect() as connection:
+            return nodes.live_keys(connection, LARGEST_CACHE)
 
     def _interval(self) -> float:
         return liveness.assigned_interval(self._settings.heartbeat_seconds, self._nodes)

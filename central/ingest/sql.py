@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from central.ingest.arrays import columns, texts
 from central.ingest.model import NodeState, Submission
 from central.ingest.plan import Plan, Stored, utc
 from central.liveness import GRACE_SECONDS, MISSED_HEARTBEATS
@@ -124,20 +125,25 @@ def load(cursor: Cursor, batch: list[Submission], nodes: dict[int, NodeState]) -
 def store(cursor: Cursor, plan: Plan, nodes: Iterable[NodeState], interval: float) -> None:
     """Write a plan."""
     heard = [(node, node.newest) for node in nodes if node.newest is not None]
-    _bulk(cursor, HEARTBEATS, plan.heartbeats)
-    _bulk(cursor, ANALYTICS, plan.analytics)
-    _bulk(cursor, METRICS, plan.metrics)
-    _bulk(cursor, LIFECYCLE, plan.lifecycle)
-    _bulk(cursor, UPDATE_POOLS, [(pool, *values) for pool, values in sorted(plan.pools.items())])
     addresses = [(node.node_id, node.status, newest.ip_address) for node, newest in heard]
-    _bulk(cursor, UPDATE_NODES, addresses)
-    _bulk(cursor, UPDATE_STATE, [_state_row(node, new, interval) for node, new in heard])
-    _bulk(cursor, UPSERT_CURSORS, [(*stream, last) for stream, last in plan.cursors.items()])
+    # rows that we have changed ourselves need no further lock when the history refers to them
+    _bulk(cursor, UPDATE_NODES, "ptt", addresses)
+    pools = [(pool, *values) for pool, values in sorted(plan.pools.items())]
+    _bulk(cursor, UPDATE_POOLS, "pptp", pools)
+    _bulk(cursor, HEARTBEATS, "pttttp", plan.heartbeats)
+    _bulk(cursor, ANALYTICS, "pptppppppptptttt", plan.analytics)
+    _bulk(cursor, METRICS, "pptptp", plan.metrics)
+    _bulk(cursor, LIFECYCLE, "pttttttp", plan.lifecycle)
+    states = [_state_row(node, newest, interval) for node, newest in heard]
+    _bulk(cursor, UPDATE_STATE, "ppptttptptptttttpp", states)
+    streams = [(*stream, last) for stream, last in plan.cursors.items()]
+    _bulk(cursor, UPSERT_CURSORS, "ptp", streams)
 
 
-def _bulk(cursor: Cursor, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _bulk(cursor: Cursor, statement: str, kinds: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """One statement for all rows; for `kinds` see `central.ingest.arrays`."""
     if rows:
-        cursor.execute(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+        cursor.execute(statement, columns(kinds, rows))
 
 
 def _state_row(node: NodeState, newest: Submission, interval: float) -> tuple[Any, ...]:
@@ -153,7 +159,7 @@ def _state_row(node: NodeState, newest: Submission, interval: float) -> tuple[An
         node.sequence,
         node.agent_version,
         beat.protocol,
-        text_array(beat.capabilities),
+        texts(beat.capabilities),
         None if beat.last_tick_at is None else utc(beat.last_tick_at),
         report.running_hash,
         report.received_hash,
@@ -163,9 +169,3 @@ def _state_row(node: NodeState, newest: Submission, interval: float) -> tuple[An
         node.reported_generation,
         node.retry_offers,
     )
-
-
-def text_array(values: Iterable[str]) -> str:
-    """A PostgreSQL array literal; an array of arrays would have to be rectangular."""
-    escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in escaped) + "}"

@@ -71,6 +71,21 @@ def by_key(connection: Connection, key_hash: str) -> int | None:
     return connection.execute(statement).scalar_one_or_none()
 
 
+def live_keys(connection: Connection, limit: int) -> list[tuple[str, int]]:
+    """Digests of live keys with their nodes, the most recently heard nodes' first."""
+    statement = (
+        select(node_keys.c.key_hash, node_keys.c.node_id)
+        .join(node_state, node_state.c.node_id == node_keys.c.node_id)
+        .where(
+            node_keys.c.revoked_at.is_(None),
+            func.coalesce(node_keys.c.expires_at > func.now(), text("true")),
+        )
+        .order_by(node_state.c.received_at.desc().nulls_last())
+        .limit(limit)
+    )
+    return [(row.key_hash, row.node_id) for row in connection.execute(statement)]
+
+
 def id_of(connection: Connection, name: str) -> int:
     """A node's id.
 
