@@ -113,6 +113,7 @@ def test_a_kill_between_outbox_and_journal_tells_the_step_once(
     assert rig.size("web") == 5
 
 
+@pytest.mark.slow
 def test_cooldown_and_stabilization_go_on_after_a_restart(rig: Rig) -> None:
     rig.add_pool("web", size=6, demand=270)
     yaml = config_yaml(
@@ -138,6 +139,7 @@ def test_cooldown_and_stabilization_go_on_after_a_restart(rig: Rig) -> None:
     assert timedelta(minutes=10) <= shrunk[0] <= timedelta(minutes=13)
 
 
+@pytest.mark.slow
 def test_a_restart_alone_starts_no_cooldown_and_forgets_none(rig: Rig) -> None:
     rig.add_pool("web", size=2, demand=160)
     yaml = config_yaml(pool_yaml("web", cooldown="{scale_out: 20m, scale_in: 20m}"))

@@ -68,6 +68,7 @@ def test_a_pool_that_the_guard_does_not_name_is_only_observed(rig: Rig) -> None:
     assert (rig.size("web"), rig.size("other")) == (4, 2)
 
 
+@pytest.mark.slow
 def test_no_more_are_terminated_in_an_hour_than_the_guard_allows(rig: Rig) -> None:
     rig.add_pool("web", size=10, demand=20)
     guard = guard_file(rig.home, "max_terminations_per_hour: 3")

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.agent.rig import COMPARTMENT, REGION, Rig, config_yaml, pool_yaml
 
 READS = (
@@ -33,6 +35,7 @@ def test_twenty_pools_of_a_compartment_need_three_reads_a_tick(rig: Rig) -> None
         assert reads.total() <= 3
 
 
+@pytest.mark.slow
 def test_a_changed_pool_costs_one_member_list_more(rig: Rig) -> None:
     names = [f"pool{n}" for n in range(20)]
     for name in names:
@@ -55,6 +58,7 @@ def test_a_changed_pool_costs_one_member_list_more(rig: Rig) -> None:
     assert 1 < lists <= len(set(looks)), "one list for each change that there was to see"
 
 
+@pytest.mark.slow
 def test_three_compartments_in_two_regions_cost_the_sum(rig: Rig) -> None:
     other = COMPARTMENT.replace("simulated", "other")
     sites = [(REGION, COMPARTMENT), (REGION, other), ("us-ashburn-1", COMPARTMENT)]
@@ -80,6 +84,7 @@ def test_three_compartments_in_two_regions_cost_the_sum(rig: Rig) -> None:
         assert reads.total() <= 9
 
 
+@pytest.mark.slow
 def test_each_metric_is_read_once_in_each_closed_window(rig: Rig) -> None:
     rig.add_pool("web", size=3, demand=150)
     agent = rig.agent(config_yaml(pool_yaml("web")))
