@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-import postgres
 import pytest
-from browser import Browser
-from central_server import RunningCentral, running_central
+
+from tests import postgres
+from tests.browser import Browser
+from tests.central_server import RunningCentral, running_central
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from central_server import YAML, RunningCentral
 from fastapi.routing import iter_route_contexts
-from heartbeats import CONFIG
 
 from central.passwords import hash_password
 from central.permissions import ROUTES, Permission, allows
 from central.store import users
+from tests.central_server import YAML, RunningCentral
+from tests.heartbeats import CONFIG
 
 Call = Callable[[httpx.Client], httpx.Response]
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}

@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from browser import Browser
-from central_server import RunningCentral
 
 from central.credentials import csrf_token, path_only
 from central.passwords import hash_password
 from central.store import users
+from tests.browser import Browser
+from tests.central_server import RunningCentral
 
 COOKIE = "__Host-poolkeeper"
 PASSWORD = "correct horse battery"
