@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 _FIRST_INTERVAL, _FIRST_WINDOW = 30.0, 10.0
 _BACKOFF_BASE, _BACKOFF_CAP = 2.0, 900.0
 _STEADY_JITTER = 0.1
+_NEWS_WITHIN = 5.0
 _BATCHES_PER_INTERVAL = 2
 
 
@@ -86,6 +87,8 @@ class Beater:
             log.info("central answers again")
             self._away = False
         self._interval = answer.next_heartbeat_seconds
+        if answer.yaml_config is not None or self._beats.is_applying:
+            self._interval = min(self._interval, _NEWS_WITHIN)  # an operator waits for the word
         self._window = answer.reconnect_window_seconds
         return answer
 

@@ -91,6 +91,11 @@ class Heartbeats:
         """The newest answer of this process."""
         return self._last
 
+    @property
+    def is_applying(self) -> bool:
+        """Whether a configuration waits for the next tick, which central will want to know of."""
+        return self._configs.report.status == "applying"
+
     def has_more(self) -> bool:
         """Return whether at least half a batch of records still waits."""
         return self._outbox.pending() > MAX_BATCH_RECORDS // 2

@@ -25,6 +25,12 @@ class Beats(Heartbeats):
         self.outcomes = list(outcomes)
         self.more = more
         self.sent = 0
+        self.applying = 0
+
+    @property
+    def is_applying(self) -> bool:
+        self.applying -= 1
+        return self.applying >= 0
 
     def has_more(self) -> bool:
         self.more -= 1
@@ -66,6 +72,14 @@ def test_it_beats_at_the_interval_that_central_assigns_within_ten_percent() -> N
     slept = run(*(answer(next_heartbeat_seconds=50) for _ in range(6))).slept
     assert all(45 <= pause <= 55 for pause in slept)
     assert len(set(slept)) > 1
+
+
+def test_what_became_of_a_configuration_is_told_within_seconds() -> None:
+    beats = Beats(answer(yaml_config="x"), answer(), answer(), answer())
+    beats.applying = 1
+    sleep = Sleep(beats)
+    Beater(beats, sleep, random.Random(3)).run()
+    assert [pause < 6 for pause in sleep.slept] == [True, True, False, False]
 
 
 def test_a_backlog_is_drained_two_batches_an_interval() -> None:
