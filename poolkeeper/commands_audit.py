@@ -44,9 +44,9 @@ def audit() -> None:
 @JSON
 def list_rows(limit: int, url: str | None, as_json: bool, **wanted: str | None) -> None:
     """Rows, newest first."""
-    client = connect(url)
     rows: list[AuditRow] = []
     with errors_as_sentences():
+        client = connect(url)
         while len(rows) < limit:
             size = min(PAGE, limit - len(rows))
             more = {"before": rows[-1].id} if rows else {}

@@ -5,15 +5,15 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import postgres
 import pytest
-from browser import Browser
-from central_server import RunningCentral, running_central
-from keycloak_server import CLIENT_ID, CLIENT_SECRET, Keycloak
 
 from central.oidc import roles
 from central.oidc.flow import Oidc
 from central.oidc.model import OidcSettings
+from tests import postgres
+from tests.browser import Browser
+from tests.central_server import RunningCentral, running_central
+from tests.keycloak_server import CLIENT_ID, CLIENT_SECRET, Keycloak
 
 ROLES = "realm:pool-ops=DEVOPS, realm:pool-boss=ADMIN, client:poolkeeper/viewer=USER"
 collect_ignore_glob = [] if os.environ.get("KEYCLOAK_HOME") else ["test_*.py"]

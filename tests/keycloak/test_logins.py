@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from browser import Browser, form
-from central_server import RunningCentral, eventually
-from keycloak_server import CLIENT_ID, REALM, USER_PASSWORD, Keycloak
 
 from central.passwords import hash_password
 from central.store import users
+from tests.browser import Browser, form
+from tests.central_server import RunningCentral, eventually
+from tests.keycloak_server import CLIENT_ID, REALM, USER_PASSWORD, Keycloak
 
 COOKIE = "__Host-poolkeeper"
 
