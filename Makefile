@@ -63,6 +63,7 @@ format: $(STAMP) ## Let ruff put the code in order
 
 docs: $(STAMP) ## Write the generated pages below docs/ anew
 	$(BIN)/python -m poolkeeper.docs
+	$(BIN)/python -m tests.fault_matrix
 
 bench: $(STAMP) ## Measure side by side; tables, JSON under benchmarks/results
 	$(BIN)/python benchmarks/engine.py

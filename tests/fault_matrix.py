@@ -7,6 +7,7 @@ marker `@pytest.mark.fault(35)`. `python -m tests.fault_matrix` writes docs/faul
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,7 +162,8 @@ FAULTS: dict[int, Fault] = {
 }
 
 
-def tests_by_fault() -> dict[int, list[str]]:
+@cache
+def shown_by() -> dict[int, list[str]]:
     """Return `path::name` of every test that shows a fault, by number."""
     found: dict[int, list[str]] = {}
     for path in sorted((ROOT / "tests").rglob("*.py")):
@@ -183,7 +185,7 @@ def _numbers(node: ast.FunctionDef) -> Iterator[int]:
 
 def render() -> str:
     """Return the page."""
-    tests = tests_by_fault()
+    tests = shown_by()
     lines = [
         "# What the agent promises when something breaks",
         "",
