@@ -57,6 +57,7 @@ def test_the_documented_command_installs_the_agent_offline(world: Any) -> None:
     words = documented("install", world)
     words += ["--oci-config", "oci/config", "--set", f"POOLKEEPER_CLOCK={world.clock}"]
     words += ["--set", f"POOLKEEPER_OCI_ENDPOINT={world.stage.simulator_url}"]
+    words += ["--set", "POOLKEEPER_STATUS_LISTEN=127.0.0.1:0"]  # the host's loopback is shared
     in_release(world, words)
     assert world.field("UnitFileState") == "enabled"
     assert world.stage._key not in world.node.run("cat", "/etc/poolkeeper/agent.env").output
@@ -98,6 +99,12 @@ def test_the_documented_check_finds_every_permission(world: Any) -> None:
     output = in_release(world, [*words[:-3], f"--property={key}", *words[-3:]])
     assert "FAIL" not in output
     assert output.count("ok ") >= 4
+
+
+def test_root_reads_the_status_of_the_running_agent(world: Any) -> None:
+    status = json.loads(in_release(world, ["poolkeeper", "agent", "status", "--json"]))
+    assert status["healthy"] is True
+    assert [pool["name"] for pool in status["pools"]] == ["web"]
 
 
 def test_it_resizes_a_pool_from_inside_the_hardened_unit(world: Any) -> None:
