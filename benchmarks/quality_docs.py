@@ -43,7 +43,8 @@ def draw(told: dict[str, Any]) -> None:
     needed = result["needed_hours"]
     axes.axvline(needed, color="#666666", linewidth=1, linestyle="-.", label="a clairvoyant")
     axes.set_yscale("log")
-    axes.set_xlim(0.6 * needed, 3.2 * needed)
+    widest = max(p[0] for points in verdict["fronts"].values() for p in points)
+    axes.set_xlim(0.6 * needed, min(3.2 * needed, 1.08 * widest))
     axes.set_title(f"{result['series']}: down and to the left is better")
     axes.set_xlabel("instance-hours (second half of the series)")
     axes.set_ylabel("minutes under target")
