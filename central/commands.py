@@ -17,7 +17,9 @@ import click
 
 from central.commands_people import people_settings
 from central.database import check_server, open_engine
-from central.embedded import EmbeddedPostgres
+from central.database_roles import hand_over, migrate_as_owner
+from central.embedded import DATABASE, SUPERUSER, EmbeddedPostgres
+from central.embedded import ROLE as EMBEDDED_ROLE
 from central.errors import ApiError, StartError
 from central.log_format import JsonFormatter
 from central.migrate import migrate as migrate_schema
@@ -76,6 +78,7 @@ def serve(
             people.oidc,
             people.public_url,
             people.first_admin,
+            database.owner_url,
         )
         whole = Central(settings, time.monotonic, random.SystemRandom())
         listener = bind(host, port)
@@ -89,15 +92,23 @@ def serve(
 
 
 @central.command()
+@click.option(
+    "--application-role",
+    envvar="POOLKEEPER_APPLICATION_ROLE",
+    help="The database role that serves: it gets everything but the audit trail.",
+)
 @DATA_DIR
 @JSON
-def migrate(data_dir: Path | None, as_json: bool) -> None:
-    """Bring the database to this version's schema."""
+def migrate(application_role: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Bring the database to this version's schema; the role that migrates owns the audit trail."""
     with _errors_as_sentences(), _database(data_dir, share=True) as database:
-        engine = open_engine(database.url)
+        engine = open_engine(database.owner_url or database.url)
         check_server(engine)
         migrate_schema(engine)
         ensure_partitions(engine)
+        role = application_role or (EMBEDDED_ROLE if database.embedded else None)
+        if role is not None:
+            hand_over(engine, role)
         engine.dispose()
     click.echo(json.dumps({"migrated": True}) if as_json else "The database is up to date.")
 
@@ -126,8 +137,8 @@ def create_user(
             raise StartError(f"{email!r} is not an e-mail address.")
         engine = open_engine(database.url)
         check_server(engine)
-        if database.embedded:
-            migrate_schema(engine)
+        if database.owner_url is not None:
+            migrate_as_owner(database.owner_url, database.url)
         require_current(engine)
         name = full_name or address.partition("@")[0]
         with engine.begin() as connection:
@@ -143,11 +154,15 @@ def create_user(
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where PostgreSQL is, whether it is an embedded one, and whether it still runs."""
+    """Where PostgreSQL is, whether it is an embedded one, and whether it still runs.
+
+    `owner_url` is of the embedded one's superuser, who owns the audit trail.
+    """
 
     url: str
     embedded: bool
     goes_on: Callable[[], bool] = lambda: True
+    owner_url: str | None = None
 
 
 def _serve(whole: Central, listener: socket.socket, database: Database, *, as_json: bool) -> None:
@@ -177,7 +192,7 @@ def _database(data_dir: Path | None, *, share: bool = False) -> Iterator[Databas
     server = EmbeddedPostgres((data_dir or _default_data_dir()).absolute())
     running = server.attach() if share else None
     if running is not None:
-        yield Database(running, embedded=True)
+        yield Database(running, embedded=True, owner_url=server.url(SUPERUSER, DATABASE))
         return
     started = server.start()
     click.echo(
@@ -186,7 +201,8 @@ def _database(data_dir: Path | None, *, share: bool = False) -> Iterator[Databas
         err=True,
     )
     try:
-        yield Database(started, embedded=True, goes_on=server.is_running)
+        owner_url = server.url(SUPERUSER, DATABASE)
+        yield Database(started, True, server.is_running, owner_url)
     finally:
         server.stop()
 

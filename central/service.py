@@ -10,6 +10,7 @@ from central import liveness
 from central.answers import Answers, TextCache
 from central.app import create_app
 from central.database import Limits, check_server, open_engine
+from central.database_roles import migrate_as_owner, warn_if_trail_is_open
 from central.deps import Deps
 from central.first_admin import ensure_first_admin
 from central.housekeeping import tidy
@@ -44,6 +45,7 @@ class Settings:
         oidc: logging in through Keycloak, where it is set up.
         public_url: the address that browsers use.
         first_admin: address and password of the account of a database that has none.
+        owner_url: the role that owns the audit trail, if it is another one; migrates at start.
     """
 
     database_url: str
@@ -53,6 +55,7 @@ class Settings:
     oidc: Oidc | None = None
     public_url: str | None = None
     first_admin: tuple[str, str] | None = field(default=None, repr=False)
+    owner_url: str | None = field(default=None, repr=False)
 
 
 class Central:
@@ -105,9 +108,12 @@ class Central:
             StartError: the database is not usable or not at this version's schema.
         """
         check_server(self.engine)
-        if self._settings.migrate:
+        if self._settings.owner_url is not None:
+            migrate_as_owner(self._settings.owner_url, self._settings.database_url)
+        elif self._settings.migrate:
             migrate(self.engine)
         require_current(self.engine)
+        warn_if_trail_is_open(self.engine)
         if self._settings.first_admin is not None:
             ensure_first_admin(self.engine, *self._settings.first_admin)
         self._ensure_partitions()

@@ -86,6 +86,7 @@ def running_central(
     *,
     heartbeat_seconds: float = 30.0,
     oidc: Callable[[str], Oidc] | None = None,
+    migrate: bool = True,
     trusted_proxies: frozenset[str] = frozenset(),
 ) -> Iterator[RunningCentral]:
     """Run a central on a database (see `postgres.cluster`) until the block ends.
@@ -97,7 +98,7 @@ def running_central(
     settings = Settings(
         database_url,
         heartbeat_seconds,
-        migrate=True,
+        migrate=migrate,
         trusted_proxies=trusted_proxies,
         oidc=None if oidc is None else oidc(url),
         public_url=url,

@@ -143,7 +143,10 @@ def test_a_logout_at_keycloak_ends_the_session_here(
     sign_in(central, browser, "vera")
     assert whoami(central, browser).status_code == 200
     keycloak.admin("POST", f"/admin/realms/{REALM}/users/{keycloak.user_id('vera')}/logout")
-    eventually(lambda: whoami(central, browser).status_code == 401)
+    told = "SELECT status, error_message FROM audit_logs WHERE action = 'KEYCLOAK_LOGOUT'"
+    rows = eventually(lambda: central.rows(told), within=60)
+    assert {row["status"] for row in rows} == {"SUCCESS"}, rows
+    eventually(lambda: whoami(central, browser).status_code == 401, within=60)
 
 
 def test_a_browser_can_leave_keycloak_too(central: RunningCentral, browser: Browser) -> None:
