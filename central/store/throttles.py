@@ -5,6 +5,7 @@ from sqlalchemy import Connection, delete, func, select, text
 from central.tables_support import login_throttles
 
 FREE_PER_ACCOUNT, FREE_PER_ADDRESS = 5, 20  # failures an hour that cost nothing
+THROTTLE_LOCK = 0x706F6F6C06  # "pool" 06, with the subject's own hash
 LONGEST_BLOCK_SECONDS = 900  # a lock that has an end cannot be used to keep somebody out for good
 
 
@@ -18,14 +19,14 @@ def seconds_blocked(connection: Connection, names: list[str]) -> float:
 
     Attempts on the same subject wait here for one another until their transaction ends.
     """
-    left = func.extract("epoch", login_throttles.c.blocked_until - text("now()::timestamp"))
-    statement = (
-        select(left)
-        .where(login_throttles.c.subject.in_(names))
-        .order_by(login_throttles.c.subject)
-        .with_for_update()
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, :seed))")
+    for name in sorted(names):  # one order for everybody: no deadlock
+        connection.execute(lock, {"name": name, "seed": THROTTLE_LOCK})
+    left = func.extract(
+        "epoch", func.max(login_throttles.c.blocked_until) - text("now()::timestamp")
     )
-    return max((float(seconds or 0) for seconds in connection.scalars(statement)), default=0.0)
+    statement = select(left).where(login_throttles.c.subject.in_(names))
+    return max(0.0, float(connection.execute(statement).scalar_one() or 0))
 
 
 def count_attempt(connection: Connection, names: list[str]) -> None:
@@ -34,7 +35,7 @@ def count_attempt(connection: Connection, names: list[str]) -> None:
     So attempts made at the same time cannot slip past the count. From the free number in an hour
     on, each doubles the block, from a second to a quarter of an hour.
     """
-    for name in sorted(names):  # one order for everybody: no deadlock
+    for name in sorted(names):
         connection.execute(
             text("""
                 INSERT INTO login_throttles AS t (subject, failures) VALUES (:subject, 1)
@@ -68,6 +69,11 @@ def forgive(connection: Connection, names: list[str]) -> None:
     """After a right password: forget the account's failures, and this attempt of its address."""
     accounts = [name for name in names if name.startswith("account:")]
     connection.execute(delete(login_throttles).where(login_throttles.c.subject.in_(accounts)))
+    take_back(connection, names)
+
+
+def take_back(connection: Connection, names: list[str]) -> None:
+    """Uncount an attempt that was no failure; earlier failures stay counted."""
     connection.execute(
         text(
             "UPDATE login_throttles SET failures = GREATEST(0, failures - 1), "

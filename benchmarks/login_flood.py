@@ -1,0 +1,93 @@
+"""Heartbeats at half load while a thousand logins fail: what the flood costs in latency.
+
+Pairs of equal windows, one quiet and one with logins spread over accounts and addresses; the
+ratio of their 99th percentiles is what counts. Run with `python -m benchmarks.login_flood`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+from collections.abc import Iterator
+from itertools import count, islice
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks import http_load, servers
+from benchmarks.workload import Member, fleet, requests
+
+RESULTS = servers.ROOT / "benchmarks" / "results" / "login_flood.json"
+NODES = 2_000
+CONNECTIONS = 256
+LOGINS = 1_000
+ACCOUNTS, ADDRESSES = 250, 199
+GOAL = 1.2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=15, help="how long a window lasts")
+    parser.add_argument("--pairs", type=int, default=3, help="how many pairs of windows")
+    parser.add_argument("--rate", type=float, help="heartbeats/s; default: half of what it can do")
+    options = parser.parse_args()
+    os.environ["POOLKEEPER_TRUSTED_PROXIES"] = "127.0.0.1"  # the addresses are in a header
+    members = fleet(NODES)
+    with servers.postgres() as server:
+        url = servers.database(server, "flood", members)
+        servers.checkpoint(server)
+        with servers.central(url) as process:
+            report = asyncio.run(_measure(process.url, members, options))
+    print(json.dumps(report, indent=2))
+    print(f"p99 with the flood / without: {report['ratio']} (wanted: below {GOAL})")
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+async def _measure(url: str, members: list[Member], options: argparse.Namespace) -> dict[str, Any]:
+    beats = requests(url, members, count(1))
+    warm = list(islice(beats, 3 * NODES))
+    full = await http_load.run(url, warm, connections=CONNECTIONS)
+    rate = options.rate or full.rate / 2
+    pairs = []
+    flood = logins(url)
+    for _ in range(options.pairs):
+        quiet = await _window(url, beats, rate, options.seconds)
+        share = list(islice(flood, LOGINS // options.pairs))
+        wrong = http_load.run(url, share, connections=64, rate=len(share) / options.seconds)
+        flooded, refused = await asyncio.gather(_window(url, beats, rate, options.seconds), wrong)
+        pairs.append(
+            {
+                "quiet": quiet.summary(),
+                "flooded": flooded.summary(),
+                "logins": {str(code): n for code, n in sorted(refused.statuses.items())},
+                "ratio": round(flooded.percentile(99) / quiet.percentile(99), 3),
+            }
+        )
+    return {
+        "load_before": [round(value, 2) for value in os.getloadavg()],
+        "offered_per_second": round(rate, 1),
+        "pairs": pairs,
+        "ratio": statistics.median(float(str(pair["ratio"])) for pair in pairs),
+    }
+
+
+async def _window(url: str, beats: Iterator[bytes], rate: float, seconds: int) -> http_load.Tally:
+    ready = list(islice(beats, int(rate * seconds)))
+    return await http_load.run(url, ready, connections=CONNECTIONS, rate=rate)
+
+
+def logins(url: str) -> Iterator[bytes]:
+    """Wrong logins, each from another address to another account than its neighbours."""
+    for number in count():
+        email = f"user-{number % ACCOUNTS}@example.com"
+        body = json.dumps({"email": email, "password": f"wrong {number}"}).encode()
+        yield (
+            f"POST /v1/login HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n"
+            f"X-Forwarded-For: 192.0.2.{1 + number % ADDRESSES}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+
+if __name__ == "__main__":
+    main()
