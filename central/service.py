@@ -30,6 +30,9 @@ from central.store.sweep import sweep
 SWEEP_SECONDS = 5.0
 KEYS_SECONDS = 30.0  # half of the time for which a key is believed
 DRAIN_SECONDS = 2.0  # after the HTTP server has had its own six
+# One plans its batch while PostgreSQL works on the other's. A node is locked for its heartbeat,
+# so they never write about the same one at the same time.
+WRITERS = 2
 INGEST_LIMITS = Limits(statement_ms=10_000, lock_ms=2_000)
 
 
@@ -75,13 +78,16 @@ class Central:
         self._passwords = PasswordWorker()
         self._keys = keys = KeyCache(self._find_key, monotonic)
         answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
-        self._writer = IngestWriter(
-            self.queue,
-            GroupCommit(self._ingest_engine, self._interval),
-            answers.complete,
-            self._ensure_partitions,
-            self._retry_after,
-        )
+        self._writers = [
+            IngestWriter(
+                self.queue,
+                GroupCommit(self._ingest_engine, self._interval),
+                answers.complete,
+                self._ensure_partitions,
+                self._retry_after,
+            )
+            for _ in range(WRITERS)
+        ]
         self._listener = Listener(
             self._own_engine,
             changed=lambda node: keys.forget(int(node)),
@@ -119,14 +125,16 @@ class Central:
         self._ensure_partitions()
         self._count_nodes()
         self._started = True
-        self._writer.start()
+        for writer in self._writers:
+            writer.start()
         self._listener.start()
         self._jobs.start()
 
     def stop(self) -> None:
         """Write what waits (bounded in time), stop the threads, close the connections."""
         if self._started:
-            self._writer.stop(DRAIN_SECONDS)
+            for writer in self._writers:
+                writer.stop(DRAIN_SECONDS / WRITERS)
             self._jobs.stop()
         self._passwords.close()
         self._listener.stop()
@@ -164,7 +172,10 @@ class Central:
 
     def _is_ready(self) -> bool:
         with self.engine.connect() as connection:
-            return self._writer.healthy and connection.exec_driver_sql("SELECT 1").scalar() == 1
+            return self._can_write() and connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+    def _can_write(self) -> bool:
+        return all(writer.healthy for writer in self._writers)
 
     def _find_key(self, digest: str) -> int | None:
         with self._own_engine.connect() as connection:
@@ -182,6 +193,6 @@ class Central:
             self._nodes = nodes.count(connection)
 
     def _sweep(self) -> None:
-        if self._writer.healthy:  # while ingest fails, silence proves nothing
+        if self._can_write():  # while ingest fails, silence proves nothing
             with self._own_engine.begin() as connection:
                 sweep(connection)
