@@ -41,6 +41,13 @@ class World:
 
 
 @pytest.fixture(scope="session")
+def base() -> Path:
+    """The Debian that nodes are copies of; where none can boot, all fails with the reason."""
+    require_host()
+    return base_system()
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from this tree."""
     directory = tmp_path_factory.mktemp("dist")
@@ -67,7 +74,7 @@ def wheels(wheel: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
+def stage(base: Path) -> Iterator[Stage]:
     directory = Path(tempfile.mkdtemp(prefix="poolkeeper-systemd-"))
     directory.chmod(0o711)  # started by root, PostgreSQL runs as an account that must pass through
     stage = Stage(directory, datetime.now(UTC))
@@ -80,13 +87,12 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def world(stage: Stage, wheel: Path, wheels: Path) -> Iterator[World]:
+def world(base: Path, stage: Stage, wheel: Path, wheels: Path) -> Iterator[World]:
     """A node that has booted; what an operator brings along lies in /root/release."""
-    require_host()
     directory = Path(tempfile.mkdtemp(prefix="poolkeeper-node-", dir=scratch_directory()))
     root = directory / "root"
     try:
-        subprocess.run(["cp", "-a", "--reflink=auto", str(base_system()), str(root)], check=True)
+        subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(root)], check=True)
         luggage = root / "root" / "release"
         shutil.copytree(wheels, luggage / "wheels")
         shutil.copy(wheel, luggage)
