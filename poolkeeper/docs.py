@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from poolkeeper import security_page
 from shared.config import json_schema
 from shared.config import reference as configuration
 from shared.engine import reference as reasons
@@ -11,6 +12,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration.render,
     "config.schema.json": json_schema.render,
     "reasons.md": reasons.render,
+    "security.md": security_page.render,
 }
 
 

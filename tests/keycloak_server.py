@@ -65,7 +65,8 @@ def realm(central_url: str) -> Json:
             "pkce.code.challenge.method": "S256",
             "post.logout.redirect.uris": f"{central_url}/",
             "backchannel.logout.url": f"{central_url}/v1/oidc/backchannel-logout",
-            "backchannel.logout.session.required": "true",
+            # with it, Keycloak tells one session when it ends all (keycloak/keycloak#22914)
+            "backchannel.logout.session.required": "false",
         },
         "protocolMappers": [audience],
     }
