@@ -32,7 +32,7 @@ def request_id_of(given: str) -> str:
     """The id that a client gave its request, if it is one, or a fresh one."""
     if REQUEST_ID.fullmatch(given):
         return given
-    return f"{random.getrandbits(64):016x}"  # noqa: S311 # no secret, so no system call for it
+    return f"{random.getrandbits(64):016x}"  # no secret, so no system call
 
 
 class RequestLimits:
