@@ -12,6 +12,7 @@ import click
 
 from agent import last_words
 from agent.clock import ScaledClock
+from agent.commands_install import install, uninstall, upgrade
 from agent.commands_status import status
 from agent.compose import build
 from agent.errors import SettingsError
@@ -127,4 +128,5 @@ def _surroundings(clock: ScaledClock, *, dry: bool = False) -> Surroundings:
     return Surroundings(clock, _wall, time.monotonic, stop=threading.Event(), dry=dry)
 
 
-agent.add_command(status)
+for command in (status, install, upgrade, uninstall):
+    agent.add_command(command)

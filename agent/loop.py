@@ -24,6 +24,7 @@ _GOODBYE_SECONDS = 3.0
 _LEAST_PATIENCE = 0.3
 _CLOCK_STEP_SECONDS = 2.0
 _NODE_FIGURES_EVERY = 60.0
+_MISSED_TICKS = 3  # this many in a row, and the watchdog may bite
 
 
 class Loop:
@@ -41,6 +42,7 @@ class Loop:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._beater = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._watchdog = agent.settings.watchdog_seconds
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT; drain for at most 10 seconds, say goodbye, and return."""
@@ -74,8 +76,20 @@ class Loop:
         if agent.configs.running is not None:
             self._notifier.ready()
         if complete:
+            self._fit_watchdog()
             self._notifier.alive()
         self._notifier.status(self._status(now))
+
+    def _fit_watchdog(self) -> None:
+        """A configuration may let ticks be further apart than the unit's WatchdogSec."""
+        given, running = self._agent.settings.watchdog_seconds, self._agent.configs.running
+        if given is None or running is None:
+            return
+        poll = running.config.poll_interval.total_seconds() / self._clock.scale
+        wanted = max(given, _MISSED_TICKS * poll)
+        if wanted != self._watchdog:
+            self._watchdog = wanted
+            self._notifier.watchdog(wanted)
 
     def _patience(self, now: datetime) -> float:
         """Slow pools are waited for until shortly before the next tick, and then go on alone."""

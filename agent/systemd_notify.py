@@ -24,6 +24,10 @@ class Notifier:
         """Feed the watchdog; call it for completed ticks only."""
         self._send("WATCHDOG=1")
 
+    def watchdog(self, seconds: float) -> None:
+        """Change how long systemd waits for `alive` from now on."""
+        self._send(f"WATCHDOG_USEC={int(seconds * 1e6)}")
+
     def reloading(self, monotonic_seconds: float) -> None:
         """Say that a reload begins; `reloaded` ends it."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_seconds * 1e6)}")
