@@ -13,7 +13,6 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -149,7 +148,7 @@ def _checked(name: str, figures: dict[str, Any], acknowledged: int, url: str) ->
     figures["rows_equal_acknowledged"] = rows == expected
     print(name, json.dumps(figures, indent=2))
     assert rows == expected, f"{name}: {rows} instead of {expected}"
-    assert RECORDS == sum(PER_HEARTBEAT.values()) - 1
+    assert sum(PER_HEARTBEAT.values()) - 1 == RECORDS
     return figures
 
 
