@@ -139,7 +139,8 @@ def broken(story: Story) -> str:
         raise DemoError(f"a broken configuration was not refused by line: {output.strip()}")
     if story.stage.evidence.active_hash() != before:
         raise DemoError("a broken configuration became active")
-    return next(line.strip() for line in output.splitlines() if "line" in line)
+    lines = [line.strip() for line in output.splitlines() if "line" in line]
+    return next((line for line in lines if "did you mean" in line), lines[0])
 
 
 def schedule_opens(story: Story) -> str:
