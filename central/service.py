@@ -13,6 +13,9 @@ from central.database import Limits, check_server, open_engine
 from central.database_roles import migrate_as_owner, warn_if_trail_is_open
 from central.deps import Deps
 from central.first_admin import ensure_first_admin
+from central.history.retention import forget
+from central.history.rollup import roll_up
+from central.history.system import record_system
 from central.housekeeping import tidy
 from central.ingest.queue import IngestQueue
 from central.ingest.transaction import GroupCommit
@@ -73,7 +76,7 @@ class Central:
         self._started = False
         self.engine = open_engine(settings.database_url)
         self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
-        self._own_engine = open_engine(settings.database_url, pool_size=3)
+        self._own_engine = open_engine(settings.database_url, pool_size=4)
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
         self._keys = keys = KeyCache(self._find_key, monotonic)
@@ -94,6 +97,7 @@ class Central:
             listening=self._trust_keys,
         )
         self._jobs = Jobs(self._chores())
+        self._history = Jobs(self._historic())  # may take minutes, which no sweep can wait for
         deps = Deps(
             self.engine,
             self.queue,
@@ -129,6 +133,7 @@ class Central:
             writer.start()
         self._listener.start()
         self._jobs.start()
+        self._history.start()
 
     def stop(self) -> None:
         """Write what waits (bounded in time), stop the threads, close the connections."""
@@ -136,6 +141,7 @@ class Central:
             for writer in self._writers:
                 writer.stop(DRAIN_SECONDS / WRITERS)
             self._jobs.stop()
+            self._history.stop()
         self._passwords.close()
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
@@ -148,6 +154,13 @@ class Central:
             Job("sweep", SWEEP_SECONDS, self._sweep),
             Job("partitions", 600.0, self._ensure_partitions),
             Job("people", 600.0, lambda: tidy(self._own_engine)),
+        ]
+
+    def _historic(self) -> list[Job]:
+        return [
+            Job("roll-ups", 60.0, lambda: roll_up(self._own_engine)),
+            Job("system analytics", 30.0, lambda: record_system(self._own_engine)),
+            Job("retention", 3600.0, lambda: forget(self._own_engine)),
         ]
 
     def _trust_keys(self, listening: bool) -> None:

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from central import tables_history, tables_people, tables_support
+from central import tables_history, tables_people, tables_rollup, tables_support
 from central.database import check_server, open_engine
 from central.errors import StartError
 from central.migrate import migrate, require_current
@@ -229,6 +229,7 @@ CASCADES = {
     *("pool_analytics.node_id -> nodes", "pool_analytics.pool_id -> pools"),
 }
 PARTITIONED = {"metrics", "node_heartbeats", "pool_analytics"}
+ROLLED_UP = {"metrics_5m", "metrics_1h", "pool_analytics_5m", "pool_analytics_1h"}
 
 
 def query(engine: Engine, statement: str) -> list[tuple[Any, ...]]:
@@ -316,13 +317,15 @@ def test_history_is_partitioned_by_receipt(engine: Engine) -> None:
         engine,
         "SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid) FROM pg_partitioned_table",
     )
-    assert dict(rows) == dict.fromkeys(PARTITIONED, "RANGE (received_at)")
+    rolled_up = dict.fromkeys(ROLLED_UP, "RANGE (bucket)")
+    assert dict(rows) == dict.fromkeys(PARTITIONED, "RANGE (received_at)") | rolled_up
 
 
 def test_statements_are_written_against_the_same_tables(engine: Engine) -> None:
     assert {tables_history.metrics, tables_support.node_state, tables_people.audit_links} <= set(
         metadata.tables.values()
     )
+    assert tables_rollup.pool_analytics_5m in metadata.tables.values()
     partition = r"_20\d{6}$"
     days = {
         name

@@ -1,0 +1,1 @@
+"""History that lasts: roll-ups, the fleet at a glance every five minutes, and retention."""
