@@ -136,4 +136,5 @@ system_analytics = Table(
     _counted("peak_instances_24h"),
     _counted("max_active_pools_24h"),
     _counted("active_nodes"),
+    Index("idx_system_analytics_time", "timestamp"),
 )
