@@ -10,6 +10,7 @@ from agent.clock import sleeper
 from agent.heartbeat import Central
 from agent.home import Home
 from agent.keyring import Keyring
+from agent.phase import Phase
 from agent.rotation import RotatingCentral
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
@@ -29,17 +30,18 @@ _METRIC_RATE, _OTHER_RATE, _BURST = 2.0, 5.0, 10
 
 def connect(settings: Settings, around: Surroundings) -> tuple["OciPools", "OciMonitoring"]:
     """Return the real OCI behind the settings."""
-    pools, source, _ = _connect(settings, around)
+    pools, source, _ = _connect(settings, around, Phase(around.jitter))
     return pools, source
 
 
 def build(settings: Settings, around: Surroundings) -> Agent:
     """Wire the agent for a node: real OCI, and central over HTTP when the settings name one."""
-    pools, source, metrics = _connect(settings, around)
+    phase = Phase(around.jitter)
+    pools, source, metrics = _connect(settings, around, phase)
     home = Home(lambda: _own_instance(settings.metadata_url))
     home.begin()
     sources = Sources(source, _prometheus(settings, around))
-    ports = Ports(pools, sources, _central(settings, around), home.instance)
+    ports = Ports(pools, sources, _central(settings, around), home.instance, phase)
     agent = Agent(settings, around, ports)
     agent.on_budget = lambda budget: metrics.set_rate(
         _speed(settings) * (budget.requests_per_second if budget else _METRIC_RATE)
@@ -48,7 +50,7 @@ def build(settings: Settings, around: Surroundings) -> Agent:
 
 
 def _connect(
-    settings: Settings, around: Surroundings
+    settings: Settings, around: Surroundings, phase: Phase
 ) -> tuple["OciPools", "OciMonitoring", TokenBucket]:
     from agent.oci_client import Credentials, Means, OciClient  # noqa: PLC0415 # see below
     from agent.oci_pools import OciPools  # noqa: PLC0415 # the SDK takes a second to import
@@ -67,9 +69,10 @@ def _connect(
             jitter=around.jitter,
             metrics=metrics,
             others=TokenBucket(speed * _OTHER_RATE, 2 * _BURST, around.monotonic, rest),
+            on_throttled=phase.throttled,
         )
     )
-    return OciPools(client), OciMonitoring(client), metrics
+    return OciPools(client), OciMonitoring(client, phase.of_reads), metrics
 
 
 def _prometheus(settings: Settings, around: Surroundings) -> MetricSource | None:

@@ -106,9 +106,7 @@ class Loop:
 
     def _phase(self) -> timedelta:
         """This node's offset within a poll, as central spreads the nodes of a tenancy."""
-        beats = self._agent.beats
-        budget = beats.last_answer.metrics_budget if beats and beats.last_answer else None
-        return timedelta(seconds=budget.phase_seconds / self._clock.scale if budget else 0.0)
+        return self._agent.phase.of_ticks() / self._clock.scale
 
     def _beat(self) -> None:
         if self._agent.beats is not None:

@@ -24,12 +24,14 @@ from agent.clock import Monotonic, Wall
 from agent.errors import CallError, Cause
 from agent.oci_calls import MONITORING, Answer, Call
 from agent.principal import AuthUnavailableError, Principal, Token
+from agent.retrying import wait_before_retry
 from agent.settings import OciAuth
 from agent.throttle import Breaker, TokenBucket
 
 TIMEOUTS = (3.0, 10.0)
 TRIES = 3
 BUDGET_SECONDS = 15.0
+_TOO_MANY = 429
 _WITHOUT_BODY = frozenset({202, 204})
 
 
@@ -131,6 +133,7 @@ class Means:
         sleep: waits seconds; returns True when the agent stops.
         metrics: keeps SummarizeMetricsData far under the tenancy's 10 requests/s.
         others: the same for every other operation.
+        on_throttled: told when Monitoring answers 429.
     """
 
     credentials: Credentials
@@ -141,6 +144,7 @@ class Means:
     jitter: random.Random
     metrics: TokenBucket
     others: TokenBucket
+    on_throttled: Callable[[], None] = lambda: None
 
 
 class OciClient:
@@ -168,8 +172,8 @@ class OciClient:
                 safe = cause.certainty == "not_sent" if call.is_write else cause.retry
                 if not safe or attempt == TRIES or cause.code == "CircuitOpen":
                     raise
-                wait = self._means.jitter.uniform(0, 0.25 * 2**attempt)
-                wait = max(wait, cause.retry_after or 0)
+                left = deadline - self._means.monotonic()
+                wait = wait_before_retry(cause, attempt, left, self._means.jitter)
                 if self._means.monotonic() + wait >= deadline or self._means.sleep(wait):
                     raise
                 attempt += 1
@@ -186,6 +190,8 @@ class OciClient:
         except CallError as error:
             outage = error.cause.status is None or error.cause.status >= 500
             (breaker.failed if outage else breaker.succeeded)()
+            if error.cause.status == _TOO_MANY and call.service is MONITORING:
+                self._means.on_throttled()
             raise
         breaker.succeeded()
         return answer

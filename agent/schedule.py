@@ -35,6 +35,10 @@ class Agenda:
         regular = _multiple_after(now, running.config.poll_interval)
         return regular if self._edge is None else min(regular, self._edge)
 
+    def is_edge(self, at: datetime) -> bool:
+        """Say whether a schedule or override changes at an instant: no phase delays that."""
+        return at == self._edge
+
 
 class TickTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
     """APScheduler's view of the agenda, in wall time: a hair late, never early.
@@ -51,7 +55,8 @@ class TickTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no typ
         """Return the wall time of the next tick. It depends on the clock alone."""
         del previous, now
         planned = self._agenda.next_after(self._clock.now())
-        return self._clock.wall_at(planned) + self._phase() + _A_HAIR
+        phase = timedelta(0) if self._agenda.is_edge(planned) else self._phase()
+        return self._clock.wall_at(planned) + phase + _A_HAIR
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("ticks are not stored")

@@ -19,6 +19,7 @@ from agent.heartbeat import Central, Health, Heartbeats, Identity
 from agent.journal import Journal
 from agent.node_metrics import NodeMetrics, measure
 from agent.outbox import Outbox
+from agent.phase import Phase
 from agent.pools import Pools
 from agent.problems import Problems
 from agent.report import Reporter
@@ -66,13 +67,15 @@ class Surroundings:
 class Ports:
     """What stands outside: OCI and central. Fakes go here.
 
-    `own_instance` returns the OCID of the instance that this is; None anywhere else.
+    `own_instance` returns the OCID of the instance that this is; None anywhere else. `phase` is
+    shared with what reads metrics.
     """
 
     pools: Pools
     source: MetricSource
     central: Central | None
     own_instance: OwnInstance = lambda: None
+    phase: Phase | None = None
 
 
 class Agent:
@@ -103,6 +106,7 @@ class Agent:
         self.beats = self._heartbeats(self.central)
         self.started_at: datetime | None = None
         self.last_tick_at: datetime | None = None
+        self.phase = ports.phase or Phase(around.jitter)
         self.on_budget: Callable[[MetricsBudget | None], None] = lambda budget: None  # noqa: ARG005 # `build` connects it
 
     def _parts(self, ports: Ports) -> Parts:
@@ -144,6 +148,7 @@ class Agent:
         return running.hash if running else None
 
     def _apply_budget(self, budget: MetricsBudget | None) -> None:
+        self.phase.assign(budget)
         self.on_budget(budget)
 
     def start(self) -> None:
@@ -199,6 +204,7 @@ class Agent:
             self.board.keep_only(kept)
         complete = True
         if running is not None:
+            self.phase.poll = running.config.poll_interval
             observed = self.beats.observe_pools if self.beats else frozenset[str]()
             complete = self.ticker.tick(running, now, observed, patience)
         self.board.ticked(self.around.monotonic() - begin, complete=complete)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -176,16 +176,30 @@ def broken(loop: Loop, grown: dict[str, int]) -> list[str]:
     if not all(MIN <= size <= MAX for size in sizes):
         found.append(f"the size left the guard: {sizes}")
     requests = loop.admin("GET", "requests")["requests"]
-    changes = [(a["size"], b) for a, b in pairwise(pool["history"]) if a["size"] != b["size"]]
-    moments = [parse_instant(b["at"]) for _, b in changes]
-    gaps = [late - early for early, late in pairwise(moments)]
-    if any(gap < COOLDOWN for gap in gaps):
-        found.append(f"two steps within a cooldown: {min(gaps)}")
+    changes = [b for a, b in pairwise(pool["history"]) if a["size"] != b["size"]]
+    found += _cooldowns(pool["history"])
     found += _records(central["records"], len(changes))
     if grown["fds"] > 2 or grown["threads"] > 0 or grown["rss_kib"] > 8 * 1024:
         found.append(f"it grows: {grown}")
     if not [r for r in requests if r["operation"] == "UpdateInstancePool"]:
         found.append("nothing was ever written: the loop shows nothing")
+    return found
+
+
+def _cooldowns(history: list[dict[str, Any]]) -> list[str]:
+    """Growth waits for the last growth, shrinking for the last change in either direction."""
+    found = []
+    last: dict[str, datetime] = {}
+    for before, after in pairwise(history):
+        if before["size"] == after["size"]:
+            continue
+        at = parse_instant(after["at"])
+        way = "out" if after["size"] > before["size"] else "in"
+        earlier = [last[way]] if way in last else []
+        earlier += [last["out"]] if way == "in" and "out" in last else []
+        if earlier and at - max(earlier) < COOLDOWN:
+            found.append(f"scaled {way} {at - max(earlier)} after the last one, at {at}")
+        last[way] = at
     return found
 
 

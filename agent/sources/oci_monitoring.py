@@ -5,7 +5,7 @@ window, samples arrive minutes late, an answer holds at most 100,000 points of 2
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,10 +60,18 @@ class _Track:
 
 
 class OciMonitoring:
-    """Reads metrics with SummarizeMetricsData and keeps as much history as policies look at."""
+    """Reads metrics with SummarizeMetricsData and keeps as much history as policies look at.
 
-    def __init__(self, client: Caller) -> None:
+    Args:
+        client: makes the calls.
+        delay: how long a closed window waits before it is read, for other nodes read too.
+    """
+
+    def __init__(
+        self, client: Caller, delay: Callable[[], timedelta] = lambda: timedelta(0)
+    ) -> None:
         self._client = client
+        self._delay = delay
         self._tracks: dict[Selector, _Track] = {}
         self._lock = threading.Lock()
 
@@ -101,7 +109,7 @@ class OciMonitoring:
             track.keep = max(track.keep, need.keep)
             track.statistics |= need.statistics
             track.read_until = None
-        closed = selector.floor(now)
+        closed = selector.floor(now - self._delay())
         if track.read_until == closed:
             return
         revisit = need.lag + _LATENESS_WINDOWS * selector.interval
