@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from central.errors import ApiError
 from central.ingest.queue import IngestQueue
 from central.keys import KeyCache
+from central.login_gate import LoginGate
 from central.oidc.flow import Oidc
 from central.passwords import PasswordWorker
 from central.store import audit
@@ -28,8 +29,9 @@ class Deps:
         keys: whose a node key is.
         is_ready: whether ingest can commit and the schema is right.
         retry_after: seconds, jittered, that a refused agent is asked to wait.
-        trusted_proxies: peers whose X-Forwarded-For is believed.
         passwords: bcrypt, without taking processor time from ingest.
+        gate: turns floods of logins away.
+        trusted_proxies: peers whose X-Forwarded-For is believed.
         oidc: logging in through Keycloak, where it is set up.
         public_url: the address that browsers use, such as https://pools.example.com.
     """
@@ -39,8 +41,9 @@ class Deps:
     keys: KeyCache
     is_ready: Callable[[], bool]
     retry_after: Callable[[], int]
+    passwords: PasswordWorker
+    gate: LoginGate
     trusted_proxies: frozenset[str] = field(default_factory=frozenset)
-    passwords: PasswordWorker = field(default_factory=PasswordWorker)
     oidc: Oidc | None = None
     public_url: str | None = None
 

@@ -25,12 +25,9 @@ async def authenticate(deps: Deps, nobody: Actor, email: str, password: str) -> 
     """
     address = email.strip().lower()
     names = throttles.subjects(address, nobody.ip_address)
+    deps.gate.enter(address, nobody.ip_address, busy=deps.passwords.is_busy)
     user = await run_in_threadpool(_begin, deps, nobody, address, names)
-    try:
-        right = await deps.passwords.verify(password, user.hashed_password if user else None)
-    except ApiError as busy:
-        await run_in_threadpool(_turn_away, deps, nobody, address, names, busy.error)
-        raise
+    right = await deps.passwords.verify(password, user.hashed_password if user else None)
     if user is None or not right or not user.is_active:
         await run_in_threadpool(_refuse, deps, nobody, address, WRONG, names)
         raise ApiError(401, "unauthorized", WRONG)
@@ -56,13 +53,6 @@ def _begin(deps: Deps, nobody: Actor, email: str, names: list[str]) -> User | No
         _refuse(deps, nobody, email, "blocked after too many failures")
         raise ApiError(429, "throttled", THROTTLED, retry_after=int(wait) + 1)
     return user
-
-
-def _turn_away(deps: Deps, nobody: Actor, email: str, names: list[str], why: str) -> None:
-    """Nobody looked at the password: this attempt counts for nothing, and is audited."""
-    with deps.engine.begin() as connection:
-        throttles.take_back(connection, names)
-    _refuse(deps, nobody, email, why)
 
 
 def _finish(deps: Deps, user: User, names: list[str]) -> None:

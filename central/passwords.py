@@ -12,9 +12,8 @@ from central.errors import ApiError
 
 COST = 12
 SHORTEST, LONGEST = 12, 72  # characters; bytes, beyond which bcrypt would not look
-NICENESS = 10  # a tenth of an ordinary thread's weight: slow under load, never starved
-LONGEST_QUEUE = 32  # logins that may wait for bcrypt; more are asked to come back
-BUSY = "Too many logins at the moment: try again shortly."
+NICENESS = 15  # a thirtieth of an ordinary thread's weight: slow under load, never starved
+LONGEST_QUEUE = 16  # logins that may wait for bcrypt; more are asked to come back
 COMMON = frozenset(
     {
         *("123456789012", "1234567890123", "password1234", "passwordpassword", "password12345"),
@@ -74,14 +73,13 @@ class PasswordWorker:
         self._pool = ThreadPoolExecutor(1, "bcrypt", initializer=_step_back)
         self._waiting = 0
 
-    async def verify(self, password: str, stored: str | None) -> bool:
-        """As `verify_password`.
+    @property
+    def is_busy(self) -> bool:
+        """Whether as many wait as may."""
+        return self._waiting >= LONGEST_QUEUE
 
-        Raises:
-            ApiError: 503 when too many wait.
-        """
-        if self._waiting >= LONGEST_QUEUE:
-            raise ApiError(503, "busy", BUSY, retry_after=5)
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """As `verify_password`."""
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

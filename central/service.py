@@ -23,6 +23,7 @@ from central.ingest.writer import IngestWriter
 from central.jobs import Job, Jobs
 from central.keys import LARGEST_CACHE, KeyCache
 from central.listener import Listener
+from central.login_gate import LoginGate
 from central.migrate import migrate, require_current
 from central.oidc.flow import Oidc
 from central.partitions import ensure_partitions
@@ -79,6 +80,7 @@ class Central:
         self._own_engine = open_engine(settings.database_url, pool_size=4)
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
+        self._gate = LoginGate(monotonic)
         self._keys = keys = KeyCache(self._find_key, monotonic)
         answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
         self._writers = [
@@ -99,15 +101,16 @@ class Central:
         self._jobs = Jobs(self._chores())
         self._history = Jobs(self._historic())  # may take minutes, which no sweep can wait for
         deps = Deps(
-            self.engine,
-            self.queue,
-            keys,
-            self._is_ready,
-            self._retry_after,
-            settings.trusted_proxies,
-            self._passwords,
-            settings.oidc,
-            settings.public_url,
+            engine=self.engine,
+            queue=self.queue,
+            keys=keys,
+            is_ready=self._is_ready,
+            retry_after=self._retry_after,
+            passwords=self._passwords,
+            gate=self._gate,
+            trusted_proxies=settings.trusted_proxies,
+            oidc=settings.oidc,
+            public_url=settings.public_url,
         )
         self.app: FastAPI = create_app(deps, monotonic)
 
@@ -154,6 +157,7 @@ class Central:
             Job("sweep", SWEEP_SECONDS, self._sweep),
             Job("partitions", 600.0, self._ensure_partitions),
             Job("people", 600.0, lambda: tidy(self._own_engine)),
+            Job("logins", 10.0, lambda: self._gate.report(self._own_engine)),
         ]
 
     def _historic(self) -> list[Job]:

@@ -119,6 +119,7 @@ class Keycloak:
                 yield server
             finally:
                 server.stop()
+                server._http.close()
 
     def stop(self) -> None:
         """End the server; its address refuses connections from then on."""

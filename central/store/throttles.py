@@ -69,11 +69,6 @@ def forgive(connection: Connection, names: list[str]) -> None:
     """After a right password: forget the account's failures, and this attempt of its address."""
     accounts = [name for name in names if name.startswith("account:")]
     connection.execute(delete(login_throttles).where(login_throttles.c.subject.in_(accounts)))
-    take_back(connection, names)
-
-
-def take_back(connection: Connection, names: list[str]) -> None:
-    """Uncount an attempt that was no failure; earlier failures stay counted."""
     connection.execute(
         text(
             "UPDATE login_throttles SET failures = GREATEST(0, failures - 1), "
