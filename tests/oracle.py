@@ -102,6 +102,7 @@ class Oracle:
     ) -> None:
         self.engine = engine
         self.agents: list[Agent] = []
+        self._loaded: list[Agent] = []
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
         for _ in range(size):
@@ -125,7 +126,8 @@ class Oracle:
     def load(self) -> Iterator[None]:
         """Heartbeats without pause, for as long as the block lasts."""
         self._stop.clear()
-        threads = [threading.Thread(target=self._run, args=(agent,)) for agent in self.agents]
+        self._loaded = list(self.agents)
+        threads = [threading.Thread(target=self._run, args=(agent,)) for agent in self._loaded]
         for thread in threads:
             thread.start()
         try:
@@ -148,11 +150,11 @@ class Oracle:
 
     def progress(self, more: int, *, within: float = 60.0) -> None:
         """Wait until so many more heartbeats are acknowledged, to every agent at least one."""
-        before = {agent.node_id: len(agent.acked_beats) for agent in self.agents}
+        before = {agent.node_id: len(agent.acked_beats) for agent in self._loaded}
         target = self.acknowledged + more
         pause = threading.Event()
         for _ in range(int(within / 0.02)):
-            heard = all(len(a.acked_beats) > before[a.node_id] for a in self.agents)
+            heard = all(len(a.acked_beats) > before[a.node_id] for a in self._loaded)
             if heard and self.acknowledged >= target:
                 return
             pause.wait(0.02)

@@ -41,3 +41,4 @@ def _answers(oracle: Oracle, central: CentralProcess, deadline: float) -> None:
     while agent.report() != 200:
         assert time.monotonic() < deadline, f"{central.url} does not go on"
         pause.wait(0.05)
+    agent.hang_up()
