@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from agent.compose import connect
+from agent.compose import connect, connect_prometheus
 from agent.config_apply import ConfigApplier
 from agent.errors import CallError
 from agent.observe import ref_of, site_of
@@ -19,6 +19,8 @@ from agent.problems import Problems
 from agent.service import Surroundings
 from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
+from agent.sources.prometheus import PrometheusError
+from agent.trust import FreshTrust
 from shared.config.loader import load
 from shared.config.models import Config, Pool
 from shared.config.problems import ConfigError
@@ -30,6 +32,14 @@ _WRITE = (
     " where request.permission = 'INSTANCE_POOL_UPDATE'"
 )
 _METRICS = "allow dynamic-group G to read metrics in compartment id {compartment}"
+_NATIVE = (
+    "allow dynamic-group G to inspect auto-scaling-configurations in compartment id {compartment}"
+)
+_DETACH = (
+    "allow dynamic-group G to manage instance-pools in compartment id {compartment}"
+    " where any {{request.permission = 'INSTANCE_POOL_UPDATE',"
+    " request.permission = 'INSTANCE_POOL_INSTANCE_DETACH'}}"
+)
 _WORK = "allow dynamic-group G to inspect work-requests in compartment id {compartment}"
 
 
@@ -61,7 +71,7 @@ def check_all(settings: Settings, around: Surroundings) -> list[Finding]:
         by_site.setdefault(site_of(pool), []).append(pool)
     for members in by_site.values():
         findings += _site(pools, source, members, around.clock.now())
-    return findings
+    return findings + _prometheus(settings, config, around)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -99,13 +109,14 @@ def _configuration(
 
 def _central(settings: Settings, around: Surroundings) -> list[Finding]:
     """A heartbeat without content proves the key and changes nothing: 401 or a complaint."""
+    trust = FreshTrust(settings.central_ca_file) if settings.central_ca_file else None
     try:
-        answer = httpx.post(
-            f"{settings.central_url}/v1/heartbeat",
-            json={},
-            headers={"authorization": f"Bearer {settings.api_key}"},
-            timeout=10,
-        )
+        with httpx.Client(transport=trust, timeout=10) as http:
+            answer = http.post(
+                f"{settings.central_url}/v1/heartbeat",
+                json={},
+                headers={"authorization": f"Bearer {settings.api_key}"},
+            )
     except httpx.HTTPError as error:
         text = f"{settings.central_url} does not answer: {type(error).__name__}"
         cure = "check POOLKEEPER_CENTRAL_URL, DNS, the certificate and the way there"
@@ -143,6 +154,7 @@ def _site(
     findings.append(
         _prove("read metrics", lambda: f"{source.probe(first, now)} CPU streams", _METRICS, first)
     )
+    findings.append(_native(pools, members))
     for pool in members:
         if pool.instance_pool_id not in listed:
             if listed:
@@ -156,7 +168,7 @@ def _site(
 def _pool(pools: Pools, pool: Pool, now: datetime) -> list[Finding]:
     ref = ref_of(pool)
     name = f"pool {pool.name}"
-    return [
+    proven = [
         _prove(f"{name}, read", lambda: f"size {pools.get(ref).pool.size}", _READ, pool),
         _prove(f"{name}, members", lambda: f"{len(pools.members(ref))} instances", _READ, pool),
         _prove(f"{name}, resize", lambda: _may_resize(pools, ref), _WRITE, pool),
@@ -167,6 +179,51 @@ def _pool(pools: Pools, pool: Pool, now: datetime) -> list[Finding]:
             pool,
         ),
     ]
+    return [*proven, _detach(pool)] if pool.protected else proven
+
+
+def _native(pools: Pools, members: Sequence[Pool]) -> Finding:
+    """Look for OCI's own autoscaling: two that size one pool fight."""
+    first = members[0]
+    what = "no native autoscaling"
+    found: dict[str, str] = {}
+
+    def look() -> str:
+        found.update(pools.native_autoscaling(first.region, first.compartment_id))
+        return "none is enabled on these pools"
+
+    finding = _prove(what, look, _NATIVE, first)
+    taken = [pool.name for pool in members if pool.instance_pool_id in found]
+    if not taken:
+        if finding.is_good:
+            return finding
+        text = f"not known, which stops nothing: {finding.text}; optional: {finding.cure}"
+        return Finding(what, is_good=True, text=text)
+    text = f"enabled on {', '.join(taken)}: the agent would only observe"
+    return Finding(what, is_good=False, text=text, cure="disable it, or set mode: observe")
+
+
+def _detach(pool: Pool) -> Finding:
+    """OCI has no way to ask for this right without using it, so it is only named."""
+    text = "needed to spare protected members; not proven, for that would remove one: "
+    statement = _DETACH.format(compartment=pool.compartment_id)
+    return Finding(f"pool {pool.name}, detach", is_good=True, text=text + statement)
+
+
+def _prometheus(settings: Settings, config: Config, around: Surroundings) -> list[Finding]:
+    asking = [p.name for pool in config.pools for p in pool.policies if p.source == "prometheus"]
+    if not asking:
+        return []
+    source = connect_prometheus(settings, around)
+    if source is None:
+        text = f"{len(asking)} policies ask it, and this node knows no address"
+        cure = "set POOLKEEPER_PROMETHEUS_URL"
+        return [Finding("prometheus", is_good=False, text=text, cure=cure)]
+    try:
+        source.probe(around.clock.now())
+    except PrometheusError as error:
+        return [Finding("prometheus", is_good=False, text=str(error))]
+    return [Finding("prometheus", is_good=True, text=f"answers at {settings.prometheus_url}")]
 
 
 def _may_resize(pools: Pools, ref: PoolRef) -> str:

@@ -14,7 +14,6 @@ from agent.phase import Phase
 from agent.rotation import RotatingCentral
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
-from agent.sources.model import MetricSource
 from agent.sources.several import Sources
 from agent.throttle import TokenBucket
 from agent.trust import FreshTrust
@@ -24,6 +23,7 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from agent.oci_pools import OciPools
     from agent.sources.oci_monitoring import OciMonitoring
+    from agent.sources.prometheus import Prometheus
 
 _METRIC_RATE, _OTHER_RATE, _BURST = 2.0, 5.0, 10
 
@@ -40,7 +40,7 @@ def build(settings: Settings, around: Surroundings) -> Agent:
     pools, source, metrics = _connect(settings, around, phase)
     home = Home(lambda: _own_instance(settings.metadata_url))
     home.begin()
-    sources = Sources(source, _prometheus(settings, around))
+    sources = Sources(source, connect_prometheus(settings, around))
     ports = Ports(pools, sources, _central(settings, around), home.instance, phase)
     agent = Agent(settings, around, ports)
     agent.on_budget = lambda budget: metrics.set_rate(
@@ -75,7 +75,8 @@ def _connect(
     return OciPools(client), OciMonitoring(client, phase.of_reads), metrics
 
 
-def _prometheus(settings: Settings, around: Surroundings) -> MetricSource | None:
+def connect_prometheus(settings: Settings, around: Surroundings) -> "Prometheus | None":
+    """Return the Prometheus that the settings name, or None."""
     if settings.prometheus_url is None:
         return None
     from agent.sources.prometheus import Prometheus  # noqa: PLC0415 # few nodes have one

@@ -74,6 +74,10 @@ class Prometheus:
         """See `MetricSource.read`."""
         return {wish.pool.name: PoolReadings(self._policies(wish.pool, now)) for wish in wishes}
 
+    def probe(self, now: datetime) -> None:
+        """Ask the simplest question there is; raises PrometheusError when it is not answered."""
+        self._ask("vector(1)", now, now, timedelta(minutes=1))
+
     def _policies(self, pool: Pool, now: datetime) -> dict[str, Reading]:
         readings = {}
         for policy in pool.policies:
