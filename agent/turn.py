@@ -89,6 +89,7 @@ class Turns:
         self._parts = parts
         self._decided: dict[str, float] = {}
         self._restrained: dict[str, str | None] = {}
+        self._immovable: set[str] = set()
         self._listings = 0
         self._lock = threading.Lock()
 
@@ -210,6 +211,7 @@ class Turns:
             if outcome is not None:
                 _log(turn.plan.pool.name, outcome)
                 self._parts.reporter.outcome(report, outcome, turn.now)
+                self._all_protected(turn, report, outcome)
                 self._parts.actor.close(ref_of(turn.plan.pool), outcome)
         self._parts.reporter.tick(report, turn.now)
 
@@ -228,6 +230,16 @@ class Turns:
         if ours is None or ours.to != summary.size:
             text = f"the size went from {known.size} to {summary.size}, and not by this agent"
             self._parts.reporter.trouble(report, "EXTERNAL_CHANGE", text, turn.now)
+
+    def _all_protected(self, turn: Turn, report: PoolReport, outcome: Outcome) -> None:
+        """Tell once that a pool cannot shrink, for all its members must stay."""
+        match outcome:
+            case Skipped(why="protected", text=text) if turn.pool_id not in self._immovable:
+                self._immovable.add(turn.pool_id)
+                log.warning("%s: %s", turn.plan.pool.name, text)
+                self._parts.reporter.trouble(report, "PROTECTED", text, turn.now)
+            case Applied():
+                self._immovable.discard(turn.pool_id)
 
     def _restraint(self, turn: Turn, report: PoolReport) -> None:
         """Tell once of what keeps the agent's hands off a pool."""

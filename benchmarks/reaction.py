@@ -72,7 +72,8 @@ def main() -> None:
                 curve = {"kind": "constant", "value": 400}
                 at.admin("POST", "demand", {"pool": one["name"], "curve": curve})
                 windows[one["id"]] = begins + timedelta(minutes=1)
-        sleep_until(next_minute() + timedelta(seconds=POLL + 10))
+        sleep_until(max(*windows.values(), first_edge + timedelta(minutes=EDGES - 1)))
+        time.sleep(POLL + 5)
         writes = first_writes(at)
     report(
         windows,

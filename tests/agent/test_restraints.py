@@ -53,7 +53,7 @@ def test_with_every_member_protected_nothing_goes_and_it_says_why(rig: Rig) -> N
     agent = rig.agent(config_yaml(pool_yaml("web", protected=f"[{everybody}]", **FAST)))
     rig.run(agent, minutes=10)
     assert rig.size("web") == 3
-    assert events(agent) == []
+    assert events(agent) == ["PROTECTED"], "told once"
 
 
 def test_protected_names_that_left_the_pool_change_nothing(rig: Rig) -> None:
