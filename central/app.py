@@ -16,7 +16,18 @@ from central.access import authorize
 from central.deps import Deps, deps_of
 from central.errors import ApiError
 from central.http_limits import BodyLimits, RequestLimits
-from central.routes import audit, auth, configs, health, heartbeat, history, nodes, oidc, users
+from central.routes import (
+    audit,
+    auth,
+    charts,
+    configs,
+    health,
+    heartbeat,
+    history,
+    nodes,
+    oidc,
+    users,
+)
 from central.web_headers import WebHeaders
 from shared.wire import Problem
 
@@ -42,7 +53,7 @@ def create_app(
         dependencies=[Depends(authorize)],  # in front of every route, whatever it declares
     )
     app.state.deps = deps
-    for module in (heartbeat, auth, oidc, users, audit, nodes, configs, history, health):
+    for module in (heartbeat, auth, oidc, users, audit, nodes, configs, history, charts, health):
         app.include_router(module.router)
     app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)
     behind_tls = (deps.public_url or "").startswith("https://")

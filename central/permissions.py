@@ -60,6 +60,13 @@ POST   /v1/nodes/{name}/config/retry               edit
 GET    /v1/pools                                   read
 GET    /v1/pools/{pool:path}/analytics             read
 GET    /v1/lifecycle                               read
+GET    /v1/pools/{pool:path}/chart                 read
+GET    /v1/metrics                                 read
+GET    /v1/metrics/chart                           read
+GET    /v1/schedules                               read
+GET    /v1/system-analytics                        read
+GET    /v1/retention                               read
+PUT    /v1/retention/{kind}                        admin
 
 GET    /v1/users                                   admin
 POST   /v1/users                                   admin

@@ -145,6 +145,10 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "SESSIONS_REVOKED",
         lambda c: c.delete("/v1/users/mia@example.com/sessions"),
     ),
+    ("PUT", "/v1/retention/{kind}"): (
+        "RETENTION_CHANGED",
+        lambda c: c.put("/v1/retention/metrics?days=20"),
+    ),
     ("PUT", "/v1/audit/retention"): (
         "AUDIT_RETENTION_CHANGED",
         lambda c: c.put("/v1/audit/retention", json={"days": 400}),
