@@ -130,7 +130,9 @@ def _pgbench(server: EmbeddedPostgres, url: str, seconds: int) -> dict[str, Any]
     found = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
     count = re.search(r"actually processed: (\d+)", done.stdout)
     latency = re.search(r"latency average = ([\d.]+)", done.stdout)
-    assert found and count and latency, done.stdout
+    assert found, done.stdout
+    assert count, done.stdout
+    assert latency, done.stdout
     figures = {
         "per_second": round(float(found[1]), 1),
         "acknowledged": int(count[1]),

@@ -40,42 +40,62 @@ class Base(DeclarativeBase):
 
 
 class Node(Base):
+    """A node."""
+
     __table__ = tables.nodes
 
 
 class Pool(Base):
+    """A pool."""
+
     __table__ = tables.pools
 
 
 class Configuration(Base):
+    """A version of a node's YAML."""
+
     __table__ = tables.node_configurations
 
 
 class Metric(Base):
+    """A sample."""
+
     __table__ = tables_history.metrics
 
 
 class NodeHeartbeat(Base):
+    """A heartbeat."""
+
     __table__ = tables_history.node_heartbeats
 
 
 class LifecycleLog(Base):
+    """An event."""
+
     __table__ = tables_history.node_lifecycle_logs
 
 
 class Analytics(Base):
+    """A pool's minute."""
+
     __table__ = tables_history.pool_analytics
 
 
 class NodeKey(Base):
+    """A key."""
+
     __table__ = tables_support.node_keys
 
 
 class NodeState(Base):
+    """What was last heard."""
+
     __table__ = tables_support.node_state
 
 
 class StreamCursor(Base):
+    """How far a stream is stored."""
+
     __table__ = tables_support.stream_cursors
 
 

@@ -1,4 +1,4 @@
-"""What central's benchmarks start: one PostgreSQL, databases in it, a central, the naive service."""
+"""What central's benchmarks start: a PostgreSQL with databases, a central, the naive service."""
 
 import contextlib
 import json
@@ -126,11 +126,11 @@ def naive(url: str) -> Iterator[Process]:
 
 
 @contextlib.contextmanager
-def central(url: str, *options: str) -> Iterator[Process]:
+def central(url: str, *, port: str = "0") -> Iterator[Process]:
     """A central on a database, as an operator starts it."""
-    command = [sys.executable, "-m", "poolkeeper", "central", "serve", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "poolkeeper", "central", "serve", "--port", port, "--json"]
     settings = {"POOLKEEPER_DATABASE_URL": url, "POOLKEEPER_LOG_LEVEL": "WARNING"}
-    with _started([*command, *options], settings) as process:
+    with _started(command, settings) as process:
         yield Process(process, json.loads(_line(process))["url"])
 
 

@@ -100,41 +100,49 @@ def plain(url: str) -> str:
 
 
 def heartbeat(
-    member: Member, beat: int, *, differs: bool = False, boot: str = "boot-0001"
+    member: Member, beat: int, *, running: str = CONFIG_HASH, intervals: int = 1
 ) -> bytes:
-    """The body of a node's `beat`-th heartbeat (from 1): six records, no repeat of any."""
+    """The body of a node's `beat`-th heartbeat (from 1), with six records that it never sent yet.
+
+    With more intervals it also carries those of the heartbeats before it.
+    """
     now = datetime.now(UTC).isoformat()  # a load generator lives in real time
-    sequence = (beat - 1) * RECORDS
-    hashed = OTHER_HASH if differs else CONFIG_HASH
-    web, worker = member.pools
-    records = [
-        _analytics(sequence + 1, web, now, hashed),
-        _metric(sequence + 2, "pool_cpu", 57.5, "percent", now, web),
-        _analytics(sequence + 3, worker, now, hashed),
-        _metric(sequence + 4, "pool_cpu", 41.25, "percent", now, worker),
-        _metric(sequence + 5, "node_cpu", 3.5, "percent", now, None),
-        _metric(sequence + 6, "node_memory", 41.0, "percent", now, None),
-    ]
     body = {
         "protocol": 1,
         "agent_version": "0.1.0",
         "capabilities": ["demand", "overrides"],
         "stream_id": f"stream-{member.node_id:08d}",
-        "boot_id": boot,
+        "boot_id": "boot-0001",
         "sequence": beat,
         "sent_at": now,
         "last_tick_at": now,
         "tzdata_version": "2026.6",
         "config": {
-            "running_hash": hashed,
-            "received_hash": hashed,
+            "running_hash": running,
+            "received_hash": running,
             "status": "applied",
             "generation": 1,
         },
         "node_metrics": {"cpu": 3.5, "memory": 41.0, "disk": 27.5, "load": 0.25},
-        "records": records,
+        "records": [
+            record
+            for number in range(beat - intervals, beat)
+            for record in _records(member, number * RECORDS, now, running)
+        ],
     }
     return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _records(member: Member, before: int, now: str, hashed: str) -> list[dict[str, object]]:
+    web, worker = member.pools
+    return [
+        _analytics(before + 1, web, now, hashed),
+        _metric(before + 2, "pool_cpu", 57.5, "percent", now, web),
+        _analytics(before + 3, worker, now, hashed),
+        _metric(before + 4, "pool_cpu", 41.25, "percent", now, worker),
+        _metric(before + 5, "node_cpu", 3.5, "percent", now, None),
+        _metric(before + 6, "node_memory", 41.0, "percent", now, None),
+    ]
 
 
 def _analytics(sequence: int, ocid: str, now: str, hashed: str) -> dict[str, object]:
@@ -183,5 +191,5 @@ def requests(url: str, members: list[Member], beats: Iterator[int]) -> Iterator[
     """Every node's heartbeat in turn, round after round; each hundredth has a differing hash."""
     for beat in beats:
         for member in members:
-            differs = member.node_id % 100 == 0
-            yield request(url, member, heartbeat(member, beat, differs=differs))
+            running = OTHER_HASH if member.node_id % 100 == 0 else CONFIG_HASH
+            yield request(url, member, heartbeat(member, beat, running=running))
