@@ -138,7 +138,8 @@ def with_work_errors(
         return notes
     newest = errors[-1]
     backoff = capacity_failed(notes.backoff, newest.code, now, needed=summary.size)
-    return replace(notes, backoff=backoff, work_failed_at=newest.at)
+    text = f"{newest.code}: {newest.message}"
+    return replace(notes, backoff=backoff, work_failed_at=newest.at, work_error=text)
 
 
 def with_proof(notes: PoolNotes, summary: PoolSummary) -> PoolNotes:

@@ -50,6 +50,7 @@ class PoolNotes:
         removals: when the agent removed how many instances, for the guard's hourly limit.
         work_checked_at: when failed work requests were last looked for.
         work_failed_at: when the newest failed one that is known ended.
+        work_error: its code and message; not kept across restarts.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -59,6 +60,7 @@ class PoolNotes:
     removals: tuple[tuple[datetime, int], ...] = ()
     work_checked_at: datetime | None = None
     work_failed_at: datetime | None = None
+    work_error: str = ""
 
     def removed_within_hour(self, now: datetime) -> int:
         """Return how many instances the agent removed in the last hour."""

@@ -87,7 +87,7 @@ def _pool(report: PoolReport, at: datetime) -> dict[str, Any]:
         "memory_percent": report.readings.memory.mean if report.readings.memory else None,
         "growth_waits_until": _iso(back.scale_out_until),
         "writes_wait_until": _iso(back.writes_until),
-        "failure": back.code or None,
+        "failure": report.notes.work_error or back.code or None,
     }
 
 

@@ -221,7 +221,7 @@ class Turns:
         """Tell of launches that failed, and of sizes that are not by our newest write."""
         notes, summary = report.notes, turn.summary
         if notes.work_failed_at is not None and notes.work_failed_at != before.work_failed_at:
-            text = f"a launch failed with {notes.backoff.code}: growth waits"
+            text = f"a launch failed with {notes.work_error}: growth waits"
             self._parts.reporter.trouble(report, "CAPACITY_ERROR", text, turn.now)
         self._restraint(turn, report)
         known: Memory = before.memory

@@ -2,7 +2,8 @@
 
 Each life is a forked process that is killed at a random step (before or after each flush, rename,
 commit, write to OCI and heartbeat) or by its parent at a random instant, in front of a simulated
-tenancy with a random fault script. Prints JSON; exit 1 when an invariant is broken.
+tenancy with a random fault script. With 0 for KILLS
+it is killed at every step of such a life in turn. Prints JSON; exit 1 when an invariant is broken.
 """
 
 import json
@@ -109,11 +110,13 @@ class Loop:
         if self.chance.random() < 0.3:
             self.push()
 
-    def one_life(self) -> bool:
-        """Fork, let it live, and see it die; return whether it was killed."""
-        steps = self.chance.randint(1, 120)
-        ticks = self.chance.randint(1, 8)
+    def random_life(self) -> bool:
+        """Let it die at a random step, or at a random instant."""
         sudden = self.chance.uniform(0.05, 0.6) if self.chance.random() < 0.3 else None
+        return self.one_life(self.chance.randint(1, 120), self.chance.randint(1, 8), sudden)
+
+    def one_life(self, steps: int, ticks: int, sudden: float | None = None) -> bool:
+        """Fork, let it live, and see it die; return whether it was killed."""
         child = os.fork()
         if child == 0:
             code = 1
@@ -219,15 +222,28 @@ def _records(records: list[Any], changes: int) -> list[str]:
     return found
 
 
+def sweep(loop: Loop) -> tuple[int, int]:
+    """Kill at every step in turn of a life that applies a configuration and resizes the pool."""
+    for step in range(1, 1000):
+        curve = {"kind": "constant", "value": 780 if step % 2 else 60}
+        loop.admin("POST", "demand", {"pool": "web", "curve": curve})
+        loop.push()
+        if not loop.one_life(step, 3):
+            return step - 1, step
+    raise AssertionError("a life has no thousand steps")
+
+
 def main(kills: int, seed: int) -> int:
-    """Run the loop; return the exit code."""
+    """Run the loop, with 0 kills the sweep over every step; return the exit code."""
     with ExitStack() as stack:
         loop = Loop(stack, seed)
         loop.push()
         killed, lives, begin = 0, 0, time.monotonic()
+        if kills == 0:
+            killed, lives = sweep(loop)
         while killed < kills:
             loop.shake()
-            killed += loop.one_life()
+            killed += loop.random_life()
             lives += 1
         grown = quiesce(loop)
         problems = broken(loop, grown)

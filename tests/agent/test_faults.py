@@ -95,6 +95,9 @@ def test_fault_36_a_failed_work_request_lets_growth_wait_and_proof_ends_it(rig: 
     assert backoff.capacity_failures >= 1
     assert backoff.code == "OutOfCapacity"
     assert "CAPACITY_ERROR" in events(agent)
+    records = agent.outbox.batch(10_000, 10**8).records
+    told = [r["scaling_reason"] for r in records if r.get("scaling_event") == "CAPACITY_ERROR"]
+    assert "OutOfCapacity: Out of host capacity" in told[0], "the work request's own words"
 
     rig.break_with()
     rig.run(agent, minutes=40)
