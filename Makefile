@@ -70,6 +70,9 @@ docs: $(STAMP) ## Write the generated pages below docs/ anew
 
 bench: $(STAMP) ## Measure side by side; tables, JSON under benchmarks/results
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/footprint.py
+	$(BIN)/python benchmarks/reaction.py
+	$(BIN)/python benchmarks/read_schedulers.py
 
 lock: $(STAMP) ## Resolve the dependencies anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
