@@ -173,12 +173,10 @@ async def run(
     """
     loop = asyncio.get_running_loop()
     load = _Load(requests, rate)
-    parts = urlsplit(url)
+    host, port = address(url)
     opened = []
     for _ in range(connections):
-        transport, _protocol = await loop.create_connection(
-            lambda: Connection(load), parts.hostname, parts.port
-        )
+        transport, _protocol = await loop.create_connection(lambda: Connection(load), host, port)
         opened.append(transport)
     load.start()
     await load.done.wait()
@@ -186,3 +184,11 @@ async def run(
         transport.close()
     await asyncio.sleep(0)
     return load.tally
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port of a server's URL."""
+    parts = urlsplit(url)
+    assert parts.hostname, url
+    assert parts.port, url
+    return parts.hostname, parts.port

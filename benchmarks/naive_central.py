@@ -9,11 +9,11 @@ import os
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, Table, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from central import tables, tables_history, tables_support
@@ -39,64 +39,21 @@ class Base(DeclarativeBase):
     metadata = tables.metadata
 
 
-class Node(Base):
-    """A node."""
-
-    __table__ = tables.nodes
-
-
-class Pool(Base):
-    """A pool."""
-
-    __table__ = tables.pools
+def mapped(name: str, table: Table) -> Any:
+    """A class whose attributes are the table's columns."""
+    return type(name, (Base,), {"__table__": table})
 
 
-class Configuration(Base):
-    """A version of a node's YAML."""
-
-    __table__ = tables.node_configurations
-
-
-class Metric(Base):
-    """A sample."""
-
-    __table__ = tables_history.metrics
-
-
-class NodeHeartbeat(Base):
-    """A heartbeat."""
-
-    __table__ = tables_history.node_heartbeats
-
-
-class LifecycleLog(Base):
-    """An event."""
-
-    __table__ = tables_history.node_lifecycle_logs
-
-
-class Analytics(Base):
-    """A pool's minute."""
-
-    __table__ = tables_history.pool_analytics
-
-
-class NodeKey(Base):
-    """A key."""
-
-    __table__ = tables_support.node_keys
-
-
-class NodeState(Base):
-    """What was last heard."""
-
-    __table__ = tables_support.node_state
-
-
-class StreamCursor(Base):
-    """How far a stream is stored."""
-
-    __table__ = tables_support.stream_cursors
+Node = mapped("Node", tables.nodes)
+Pool = mapped("Pool", tables.pools)
+Configuration = mapped("Configuration", tables.node_configurations)
+Metric = mapped("Metric", tables_history.metrics)
+NodeHeartbeat = mapped("NodeHeartbeat", tables_history.node_heartbeats)
+LifecycleLog = mapped("LifecycleLog", tables_history.node_lifecycle_logs)
+Analytics = mapped("Analytics", tables_history.pool_analytics)
+NodeKey = mapped("NodeKey", tables_support.node_keys)
+NodeState = mapped("NodeState", tables_support.node_state)
+StreamCursor = mapped("StreamCursor", tables_support.stream_cursors)
 
 
 def create_app(engine: Engine) -> FastAPI:
@@ -199,7 +156,7 @@ def _add(
     return None
 
 
-def _presence(session: Session, state: NodeState, beat: Heartbeat, now: datetime) -> None:
+def _presence(session: Session, state: Any, beat: Heartbeat, now: datetime) -> None:
     node = session.get_one(Node, state.node_id)
     change = after_heartbeat(node.status, healthy=beat.status == "ok", goodbye=beat.goodbye)
     if change is not None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg2
@@ -27,10 +27,10 @@ DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL with the settings that `poolkeeper central serve` gives to its own."""
+def postgres(settings: Mapping[str, str] | None = None) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL with the settings of `poolkeeper central serve`'s own, unless told otherwise."""
     directory = Path(tempfile.mkdtemp(prefix="pk-bench-", dir="/tmp"))
-    server = EmbeddedPostgres(directory)
+    server = EmbeddedPostgres(directory, settings or {})
     server.start()
     try:
         yield server

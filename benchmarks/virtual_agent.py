@@ -6,9 +6,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import urlsplit
 
-from benchmarks.http_load import END, LENGTH
+from benchmarks.http_load import END, LENGTH, address
 from benchmarks.workload import CONFIG_HASH, RECORDS, Member, heartbeat, request
 
 RETRY_SECONDS = 5.0
@@ -48,10 +47,10 @@ class VirtualAgent(asyncio.Protocol):
 
     async def connect(self) -> None:
         """Open the connection, trying again while the server is away or full."""
-        parts = urlsplit(self.url)
+        host, port = address(self.url)
         while self.transport is None:
             try:
-                await self._loop.create_connection(lambda: self, parts.hostname, parts.port)
+                await self._loop.create_connection(lambda: self, host, port)
             except OSError:
                 self.seen.broken += 1
                 await asyncio.sleep(self._chance.uniform(0, RETRY_SECONDS))

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -187,7 +187,7 @@ def request(url: str, member: Member, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def requests(url: str, members: list[Member], beats: Iterator[int]) -> Iterator[bytes]:
+def requests(url: str, members: list[Member], beats: Iterable[int]) -> Iterator[bytes]:
     """Every node's heartbeat in turn, round after round; each hundredth has a differing hash."""
     for beat in beats:
         for member in members:
