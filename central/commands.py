@@ -1,6 +1,7 @@
 """`poolkeeper central …`: the composition root of the store, with its environment and clock."""
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -174,9 +175,17 @@ def _serve(whole: Central, listener: socket.socket, database: Database, *, as_js
     server = Server(whole.app, _announce, database.goes_on)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them anew after its shutdown
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    _favour_latency()
     server.run(sockets=[listener])
     if not database.goes_on():
         raise StartError("The embedded PostgreSQL ended by itself: its log postgres.log tells why.")
+
+
+def _favour_latency() -> None:
+    """Keep the interpreter's own pauses short: they are the tail of every heartbeat's latency."""
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is never looked through again
+    sys.setswitchinterval(0.001)  # seconds that a writer waits for the loop, several times a batch
 
 
 @contextlib.contextmanager
