@@ -111,6 +111,26 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "NODE_CREATED",
         lambda c: c.post("/v1/nodes", json={"name": "n2", "region": "r1"}),
     ),
+    ("POST", "/v1/nodes/{name}/keys"): (
+        "NODE_KEY_ROTATED",
+        lambda c: c.post("/v1/nodes/n1/keys"),
+    ),
+    ("DELETE", "/v1/nodes/{name}/keys"): (
+        "NODE_KEYS_REVOKED",
+        lambda c: c.delete("/v1/nodes/n1/keys?which=all"),
+    ),
+    ("DELETE", "/v1/nodes/{name}"): (
+        "NODE_DELETED",
+        lambda c: c.delete("/v1/nodes/n1?confirm=n1"),
+    ),
+    ("PUT", "/v1/nodes/{name}/maintenance"): (
+        "MAINTENANCE_BEGAN",
+        lambda c: c.put("/v1/nodes/n1/maintenance"),
+    ),
+    ("DELETE", "/v1/nodes/{name}/maintenance"): (
+        "MAINTENANCE_ENDED",
+        lambda c: c.delete("/v1/nodes/n1/maintenance"),
+    ),
     ("PUT", "/v1/nodes/{name}/config"): (
         "CONFIG_PUSHED",
         lambda c: c.put("/v1/nodes/n1/config", content=CONFIG + "#\n", headers=YAML),
