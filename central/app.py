@@ -24,6 +24,7 @@ from central.routes import (
     health,
     heartbeat,
     history,
+    node_care,
     nodes,
     oidc,
     users,
@@ -53,7 +54,19 @@ def create_app(
         dependencies=[Depends(authorize)],  # in front of every route, whatever it declares
     )
     app.state.deps = deps
-    for module in (heartbeat, auth, oidc, users, audit, nodes, configs, history, charts, health):
+    for module in (
+        heartbeat,
+        auth,
+        oidc,
+        users,
+        audit,
+        nodes,
+        node_care,
+        configs,
+        history,
+        charts,
+        health,
+    ):
         app.include_router(module.router)
     app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)
     behind_tls = (deps.public_url or "").startswith("https://")

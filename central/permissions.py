@@ -51,6 +51,12 @@ POST   /v1/oidc/backchannel-logout                 public
 GET    /v1/nodes                                   read
 POST   /v1/nodes                                   edit
 GET    /v1/nodes/{name}                            read
+DELETE /v1/nodes/{name}                            edit
+GET    /v1/nodes/{name}/keys                       read
+POST   /v1/nodes/{name}/keys                       edit
+DELETE /v1/nodes/{name}/keys                       edit
+PUT    /v1/nodes/{name}/maintenance                edit
+DELETE /v1/nodes/{name}/maintenance                edit
 GET    /v1/nodes/{name}/config                     read
 PUT    /v1/nodes/{name}/config                     edit
 GET    /v1/nodes/{name}/config/history             read

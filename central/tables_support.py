@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -70,6 +71,7 @@ node_state = Table(
     Column("active_generation", Integer),
     Column("retry_offers", Integer, server_default="0", nullable=False),
     _texts("observe_pools"),
+    Column("maintenance", Boolean, server_default=text("false"), nullable=False),
 )
 
 stream_cursors = Table(

@@ -61,7 +61,7 @@ _OPERATOR = "central"
 
 ROOT = {
     "status": ("poolkeeper.commands_status:status", "The fleet at a glance.", _OPERATOR),
-    "node": ("poolkeeper.commands_node:node", "Nodes: list, show, create.", _OPERATOR),
+    "node": ("poolkeeper.commands_node:node", "Nodes: list, create, keys, delete …", _OPERATOR),
     "pool": ("poolkeeper.commands_pool:pool", "Pools: list, show.", _OPERATOR),
     "config": ("poolkeeper.config_group:config", "The YAML: check, push, diff, history …", ""),
     "schedule": ("poolkeeper.commands_schedule:schedule", "Preview what schedules will do.", ""),

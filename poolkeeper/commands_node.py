@@ -1,4 +1,4 @@
-"""`poolkeeper node create|list|show`: the machines that run agents."""
+"""`poolkeeper node …`: the machines that run agents."""
 
 import json
 
@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from poolkeeper.cli import LazyGroup
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
@@ -17,9 +18,16 @@ from poolkeeper.operator_client import (
 from shared.wire_operator import CreatedNode, NodeView
 
 PAGE = 1000
+_CARE = "poolkeeper.commands_node_care"
+CARE = {
+    "rotate-key": (f"{_CARE}:rotate_key", "A new API key; the present one works a while.", ""),
+    "revoke-keys": (f"{_CARE}:revoke_keys", "Make old keys useless, at once.", ""),
+    "maintenance": (f"{_CARE}:maintenance", "Expect a node to be silent.", ""),
+    "delete": (f"{_CARE}:delete", "Delete a node with its history.", ""),
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, lazy=CARE)
 def node() -> None:
     """Nodes: the machines that run agents."""
 

@@ -56,6 +56,23 @@ class CreatedNode(Message):
     api_key: str
 
 
+class RotatedKey(Message):
+    """A node's new key, told once; the key before it works until `previous_expires_at`."""
+
+    node: str
+    api_key: str
+    previous_expires_at: AwareDatetime | None
+
+
+class KeyView(Message):
+    """One of a node's keys, without its text, which central does not have."""
+
+    id: int
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+
+
 class NodeView(Message):
     """A node: who it is, whether it lives, which configuration it has and runs."""
 
@@ -78,6 +95,7 @@ class NodeView(Message):
     apply_error: str | None
     last_tick_at: AwareDatetime | None
     pools: int
+    maintenance: bool | None = None
 
 
 class ConfigVersion(Message):

@@ -29,6 +29,7 @@ _shown = (
     node_state.c.apply_status,
     node_state.c.apply_error,
     node_state.c.last_tick_at,
+    node_state.c.maintenance,
     select(func.count())
     .where(pools.c.node_id == nodes.c.id, pools.c.retired_at.is_(None))
     .scalar_subquery()

@@ -20,9 +20,11 @@ SELECT EXTRACT(EPOCH FROM now()::timestamp - alive_at)::float8 AS gap,
        EXTRACT(EPOCH FROM now()::timestamp - disruption_since)::float8 AS disrupted,
        (SELECT COALESCE(max(assigned_interval), 30) FROM node_state
         WHERE deadline_at IS NOT NULL) AS longest,
-       (SELECT count(*) FROM node_state WHERE deadline_at IS NOT NULL) AS expected,
+       (SELECT count(*) FROM node_state
+        WHERE deadline_at IS NOT NULL AND NOT maintenance) AS expected,
        (SELECT count(*) FROM node_state s JOIN nodes n ON n.id = s.node_id
-        WHERE s.deadline_at < now() AND n.status IN ('ACTIVE', 'ERROR')) AS overdue
+        WHERE s.deadline_at < now() AND NOT s.maintenance
+          AND n.status IN ('ACTIVE', 'ERROR')) AS overdue
 FROM central_state FOR UPDATE
 """
 _ALIVE = """
@@ -37,7 +39,7 @@ _OFFLINE = """
 WITH late AS (
     SELECT s.node_id, n.status, s.deadline_at, s.received_at
     FROM node_state s JOIN nodes n ON n.id = s.node_id
-    WHERE s.deadline_at < now() AND n.status IN ('ACTIVE', 'ERROR')
+    WHERE s.deadline_at < now() AND NOT s.maintenance AND n.status IN ('ACTIVE', 'ERROR')
     ORDER BY s.node_id LIMIT :batch FOR UPDATE OF s, n SKIP LOCKED
 ), moved AS (
     UPDATE nodes n SET status = 'OFFLINE' FROM late

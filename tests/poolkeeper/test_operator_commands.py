@@ -177,3 +177,18 @@ def test_retry_offers_again_what_was_refused(central: RunningCentral, shell: She
         assert "is offered" in shell.ok("config", "retry", "n1")
         answer = agent.post("/v1/heartbeat", json=beat(2, config=report)).json()
     assert answer["yaml_config"] == CONFIG
+
+
+def test_looking_after_a_node(central: RunningCentral, shell: Shell) -> None:
+    first = central.create_node("n1")
+    second = shell.ok("node", "rotate-key", "n1", "--overlap", "7d").strip()
+    assert second.startswith("pk_node_1_")
+    assert second != first
+    assert shell.ok("node", "revoke-keys", "n1") == "Revoked 1 of n1's keys.\n"
+    assert shell.ok("node", "maintenance", "n1", "--reason", "disk") == "n1 is in maintenance.\n"
+    assert shell.ok("node", "maintenance", "n1", "--off") == "n1 is expected to be heard.\n"
+    assert shell("node", "rotate-key", "n1", "--overlap", "soon").exit_code == 2
+    refused = shell("node", "delete", "n1", text="n2\n")
+    assert (refused.exit_code, "confirm with its name" in refused.output) == (1, True)
+    assert shell.ok("node", "delete", "n1", text="n1\n") == "Deleted n1.\n"
+    assert central.rows("SELECT * FROM nodes") == []
