@@ -97,18 +97,23 @@ def main() -> None:
     hundred = [pool(n) for n in range(100)]
     results: dict[str, Any] = {}
     with tenancy(hundred, LATENCY) as at:
-        results["poolkeeper, 100 pools"] = measure_agent(at, hundred, polls, 19467, settle=True)
-        at.admin("DELETE", "requests")
-        results["naive, 100 pools"] = measure_naive(at, hundred, polls)
+        ours = measure_agent(at, hundred, polls, 19467, settle=True)
+        note(results, "poolkeeper, 100 pools", ours)
+        note(results, "naive, 100 pools", measure_naive(at, hundred, polls))
     thousand = [pool(n) for n in range(1000)]
     with tenancy(thousand, LATENCY) as at:
-        results["poolkeeper, 1,000 pools"] = measure_agent(at, thousand, polls, 19468, settle=False)
+        ours = measure_agent(at, thousand, polls, 19468, settle=False)
+        note(results, "poolkeeper, 1,000 pools", ours)
+
+
+def note(results: dict[str, Any], name: str, figures: dict[str, Any]) -> None:
+    """Print what was measured and keep it at once: a run may be cut short."""
+    results[name] = figures
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    for name, figures in results.items():
-        print(name)
-        for key, value in figures.items():
-            print(f"  {key:34} {value}")
+    print(name, flush=True)
+    for key, value in figures.items():
+        print(f"  {key:34} {value}", flush=True)
 
 
 if __name__ == "__main__":
