@@ -55,12 +55,15 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
             agents = [VirtualAgent(central.url, member, seen, chance) for member in members]
             report["steady"] = await _steady(agents, options, seen)
             report["steady"]["central_peak_megabytes"] = round(central.peak_megabytes(), 1)
+            print(json.dumps(report["steady"]), flush=True)
             report["push"] = await _push(url, agents, options, seen)
+            print(json.dumps(report["push"]), flush=True)
             port = central.url.rpartition(":")[2]
         await asyncio.sleep(options.outage)
         lifecycle = _lifecycle(url)
         with servers.central(url, port=port) as central:
             report["reconnect"] = await _reconnect(agents, seen)
+            print(json.dumps(report["reconnect"]), flush=True)
             report["reconnect"]["central_peak_megabytes"] = round(central.peak_megabytes(), 1)
             await asyncio.sleep(10)  # two sweeps
             report["reconnect"]["lifecycle_rows"] = _lifecycle(url) - lifecycle
