@@ -10,7 +10,7 @@ KEYCLOAK_VERSION := 26.4.7
 KEYCLOAK := .tools/keycloak-$(KEYCLOAK_VERSION)
 MAVEN_COPY := org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
-.PHONY: help install demo test test-kill test-keycloak test-systemd test-all check format lock bench docs clean
+.PHONY: help install demo test test-kill test-faults test-keycloak test-systemd test-all check format lock bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -33,6 +33,9 @@ test: $(STAMP) ## The quick tests, then the end-to-end ones
 
 test-kill: $(STAMP) ## Two hundred random kills of an agent, and what must hold afterwards
 	$(BIN)/python -m tests.kill_loop 200 7
+
+test-faults: $(STAMP) ## Central under kills, crashes, a full disk, a lost primary (needs root)
+	$(BIN)/python -m pytest -q tests/central_faults
 
 test-systemd: $(STAMP) ## The agent's service on a real systemd, in a container (needs root)
 	@for tool in systemd-nspawn debootstrap; do command -v $$tool >/dev/null || missing=1; done; \
@@ -73,6 +76,9 @@ bench: $(STAMP) ## Measure side by side; tables, JSON under benchmarks/results
 	$(BIN)/python benchmarks/footprint.py
 	$(BIN)/python benchmarks/reaction.py
 	$(BIN)/python benchmarks/read_schedulers.py
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.fleet
+	$(BIN)/python -m benchmarks.history
 
 lock: $(STAMP) ## Resolve the dependencies anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
