@@ -69,6 +69,12 @@ class CentralClient:
                 timeout=httpx.Timeout(TOTAL_SECONDS, connect=_CONNECT_SECONDS),
             ) as response:
                 body = self._read(response, deadline)
+        except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
+            # Its words may quote the headers, and with them the key.
+            message = (
+                f"the heartbeat cannot be sent: {type(error).__name__}; is the node key whole?"
+            )
+            raise CentralError(message) from None
         except httpx.HTTPError as error:
             message = f"central does not answer: {type(error).__name__}: {error}"
             raise CentralError(message.rstrip(": ")) from error

@@ -14,6 +14,11 @@ from agent.files import write_atomically
 _KEPT, _CANDIDATE = "api_key", "api_key.next"
 
 
+def is_one_key(text: str) -> bool:
+    """Say whether a text can be one key in an HTTP header: printable ASCII without spaces."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
 class Keyring:
     """Holds the keys of one node.
 
@@ -42,6 +47,9 @@ class Keyring:
 
     def offer(self, key: str) -> None:
         """Take a successor from central; it is used from the next heartbeat on."""
+        if not is_one_key(key):
+            self._on_problem("central handed out a key that is not one; the present one stays")
+            return
         with self._lock:
             if key in self._keys() or not self._write(_CANDIDATE, key):
                 return
@@ -76,6 +84,7 @@ class Keyring:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        kept = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
+    return kept if is_one_key(kept) else ""

@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from agent.errors import SettingsError
+from agent.keyring import is_one_key
 
 AuthKind = Literal["instance_principal", "config_file", "api_key"]
 METADATA_URL = "http://169.254.169.254/opc/v2"
@@ -257,7 +258,7 @@ def _federation(environ: Mapping[str, str]) -> str | None:
 
 def _secret(environ: Mapping[str, str], name: str, credential: str) -> str | None:
     if environ.get(name):
-        return environ[name].strip()
+        return _one_key(environ[name].strip(), name)
     path = environ.get(f"{name}_FILE") or _credential(environ, credential)
     if not path:
         return None
@@ -267,6 +268,13 @@ def _secret(environ: Mapping[str, str], name: str, credential: str) -> str | Non
         raise SettingsError(f"cannot read {name} from {path}: {error}") from error
     if not secret:
         raise SettingsError(f"{path}, which should hold {name}, is empty")
+    return _one_key(secret, path)
+
+
+def _one_key(secret: str, place: str) -> str:
+    if not is_one_key(secret):
+        what = "does not hold one node key or token: one line of ASCII, without spaces"
+        raise SettingsError(f"{place} {what}")
     return secret
 
 

@@ -101,6 +101,22 @@ def test_no_answer_is_an_error_that_names_what_happened(error: type[httpx.HTTPEr
     assert caught.value.status is None
 
 
+def test_a_key_that_cannot_be_sent_is_never_quoted() -> None:
+    def quote(request: httpx.Request) -> httpx.Response:
+        raise httpx.LocalProtocolError(f"Illegal header value {request.headers['authorization']}")
+
+    with pytest.raises(CentralError, match="LocalProtocolError") as caught:
+        client(quote).post(BEAT)
+    assert "pk_node" not in str(caught.value)
+
+    accented = CentralClient(
+        httpx.Client(), "https://central", lambda: "pk_nöde", lambda: 0.0, lambda: NOON
+    )
+    with pytest.raises(CentralError, match="UnicodeEncodeError") as caught:
+        accented.post(BEAT)
+    assert "pk_n" not in str(caught.value)
+
+
 RETRY_AFTER: dict[str, tuple[str | None, float | None]] = {
     "absent": (None, None),
     "seconds": ("7", 7),

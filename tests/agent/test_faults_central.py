@@ -222,6 +222,16 @@ def test_fault_32_a_disk_that_refuses_keeps_the_old_key(
     assert "new" not in problems[0].replace("new key", "")
 
 
+def test_a_successor_that_is_no_key_is_not_taken(tmp_path: Path) -> None:
+    problems: list[str] = []
+    (tmp_path / "api_key").write_text("pk_node_a\npk_node_b")
+    ring = Keyring(tmp_path, "old", problems.append)
+    ring.offer("pk_node_c\npk_node_d")
+    assert ring.current() == "old"
+    assert "a key that is not one" in problems[0]
+    assert "pk_node" not in problems[0]
+
+
 def _full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 

@@ -73,6 +73,26 @@ def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
         read_settings(environ)
 
 
+NO_KEY = {
+    "two lines": b"pk_node_a\npk_node_b",
+    "words": b"pk_node a",
+    "accents": "pk_nöde".encode(),
+}
+
+
+@pytest.mark.parametrize("content", NO_KEY.values(), ids=NO_KEY.keys())
+@pytest.mark.parametrize("name", ["POOLKEEPER_API_KEY", "POOLKEEPER_PROMETHEUS_TOKEN"])
+def test_a_key_of_two_lines_or_words_is_refused_and_not_shown(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    for environ in ({f"{name}_FILE": str(path)}, {name: content.decode()}):
+        with pytest.raises(SettingsError, match="does not hold one node key") as caught:
+            read_settings(STATE | environ)
+        assert "pk_n" not in str(caught.value)
+
+
 URLS: dict[str, bool] = {
     "https://central.example.com": True,
     "https://10.0.0.1:8443/base": True,
