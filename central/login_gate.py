@@ -11,8 +11,8 @@ from central.errors import ApiError
 from central.store import audit
 from central.store.audit import Actor, Event
 
-ADDRESS_RATE, ADDRESS_BURST = 1.0, 30.0  # logins per second; as many as may come at once
-TOTAL_RATE, TOTAL_BURST = 5.0, 50.0  # above what bcrypt can check, below what ingest would feel
+ADDRESS_RATE, ADDRESS_BURST = 1.0, 15.0  # logins per second; as many as may come at once
+TOTAL_RATE, TOTAL_BURST = 2.0, 30.0  # half of what bcrypt can check, so that it rests too
 LARGEST_MEMORY = 10_000  # addresses; the longest unseen is forgotten
 NAMED = 20  # addresses and accounts named in the audit of a flood
 TURNED_AWAY = "Too many logins at the moment: wait a little and try again."
