@@ -34,7 +34,7 @@ SHRINK = click.option(
 @click.argument("node")
 @click.argument("file", type=FILE)
 @SHRINK
-@click.option("--take-over", is_flag=True, help="Take pools from a node that is OFFLINE.")
+@click.option("--take-over", is_flag=True, help="Take pools from an OFFLINE or INACTIVE node.")
 @click.option("--if-match", metavar="HASH", help="Only if this is the active configuration.")
 @CENTRAL
 @JSON

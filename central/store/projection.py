@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, delete, func, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from central.errors import ApiError
@@ -26,7 +26,10 @@ def existing(connection: Connection, config: Config) -> dict[str, RowMapping]:
             pools,
             nodes.c.name.label("owner"),
             nodes.c.status.label("owner_status"),
-            (node_state.c.running_hash == node_state.c.active_hash).label("owner_is_current"),
+            or_(
+                node_state.c.running_hash == node_state.c.active_hash,
+                node_state.c.received_at.is_(None),  # never heard of, so it never ran any
+            ).label("owner_is_current"),
         )
         .join_from(pools, nodes, nodes.c.id == pools.c.node_id)
         .join(node_state, node_state.c.node_id == nodes.c.id)
@@ -42,8 +45,9 @@ def check_ownership(
 ) -> list[RowMapping]:
     """The pools that this node takes from another.
 
-    A pool may be claimed once its owner runs a configuration without it; or, when an operator says
-    so, from an owner that is offline.
+    A pool may be claimed once its owner runs a configuration without it, or was never heard and is
+    not given one with it; or, when an operator says so, from an owner that is silent: offline,
+    stopped, or never started.
 
     Raises:
         ApiError: 409 naming a pool that is another node's.
@@ -54,14 +58,14 @@ def check_ownership(
         if row is None or row["node_id"] == node_id:
             continue
         released = row["retired_at"] is not None and row["owner_is_current"]
-        offline = take_over and row["owner_status"] == "OFFLINE"
-        if not released and not offline:
+        silent = take_over and row["owner_status"] in ("OFFLINE", "INACTIVE")
+        if not released and not silent:
             raise ApiError(
                 409,
                 "pool_owned",
                 f"Pool {pool.name} ({pool.instance_pool_id}) belongs to node {row['owner']}: take "
                 "it out of that node's configuration and let it apply, or use --take-over once "
-                "that node is OFFLINE.",
+                "that node is OFFLINE or INACTIVE.",
             )
         taken.append(row)
     return taken

@@ -282,15 +282,51 @@ def test_a_pool_of_another_node_is_refused(store: RunningCentral) -> None:
     answer = put(store, CONFIG, "n2")
     assert (answer.status_code, answer.json()["code"]) == (409, "pool_owned")
     assert "belongs to node n1" in answer.json()["error"]
-    assert put(store, CONFIG, "n2", take_over=True).status_code == 409
+
+
+OWNERS = [("ACTIVE", 409), ("ERROR", 409), ("OFFLINE", 200), ("INACTIVE", 200)]
+
+
+@pytest.mark.parametrize(("status", "answered"), OWNERS)
+def test_a_pool_is_only_taken_from_a_silent_node(
+    store: RunningCentral, status: str, answered: int
+) -> None:
+    store.push("n1", CONFIG)
+    store.execute(f"UPDATE nodes SET status = '{status}' WHERE name = 'n1'")
+    store.create_node("n2")
+    assert put(store, CONFIG, "n2", take_over=True).status_code == answered
+
+
+def test_a_pool_is_taken_from_a_node_that_said_goodbye(store: RunningCentral) -> None:
+    with store.client(store.create_node("owner")) as owner:
+        pushed = store.push("owner", CONFIG)
+        running = {"running_hash": pushed.config_hash}
+        owner.post("/v1/heartbeat", json=beat(1, config=running))
+        assert put(store, CONFIG, take_over=True).status_code == 409
+        owner.post("/v1/heartbeat", json=beat(2, config=running, goodbye=True))
+        assert put(store, CONFIG).status_code == 409
+        assert put(store, CONFIG, take_over=True).status_code == 200
+        again = owner.post("/v1/heartbeat", json=beat(3, config=running)).json()
+        assert again["observe_pools"] == [WEB], "a node that starts again must not resize it"
+
+
+def test_a_node_that_was_never_heard_releases_what_its_yaml_no_longer_names(
+    store: RunningCentral,
+) -> None:
+    store.push("n1", CONFIG)
+    store.create_node("n2")
+    assert put(store, CONFIG, "n2").status_code == 409
+    store.push("n1", "version: 1\npools: []\n")
+    assert put(store, CONFIG, "n2").status_code == 200
 
 
 def test_a_pool_may_be_claimed_once_its_owner_runs_without_it(store: RunningCentral) -> None:
     with store.client(store.create_node("owner")) as owner:
-        store.push("owner", CONFIG)
+        pushed = store.push("owner", CONFIG)
+        owner.post("/v1/heartbeat", json=beat(1, config={"running_hash": pushed.config_hash}))
         without = store.push("owner", "version: 1\npools: []\n")
         assert put(store, CONFIG).status_code == 409
-        owner.post("/v1/heartbeat", json=beat(1, config={"running_hash": without.config_hash}))
+        owner.post("/v1/heartbeat", json=beat(2, config={"running_hash": without.config_hash}))
     assert put(store, CONFIG).status_code == 200
     (row,) = store.rows("SELECT n.name, p.retired_at FROM pools p JOIN nodes n ON n.id = node_id")
     assert row == {"name": "n1", "retired_at": None}
