@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from agent.clock import Monotonic, Wall
 from shared.wire import Heartbeat, HeartbeatAnswer, Problem
 
-MAX_ANSWER_BYTES = 1024 * 1024
+MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a YAML of 1 MiB grows when JSON escapes it
 TOTAL_SECONDS = 15.0
 _CONNECT_SECONDS = 5.0
 _MIN_RETRY_AFTER, _MAX_RETRY_AFTER = 1.0, 1800.0
@@ -33,7 +33,7 @@ class CentralError(Exception):
 
 
 class CentralClient:
-    """Posts heartbeats. An answer must be whole, JSON, at most 1 MiB and within 15 seconds."""
+    """Posts heartbeats. An answer must be whole, JSON, at most 4 MiB and within 15 seconds."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class CentralClient:
         for chunk in response.iter_raw():
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:
-                raise CentralError("central's answer is larger than 1 MiB; it was discarded")
+                raise CentralError("central's answer is larger than 4 MiB; it was discarded")
             if self._monotonic() > deadline:
                 raise CentralError("central's answer took longer than 15 s; it was discarded")
         return bytes(body)

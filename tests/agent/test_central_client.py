@@ -43,6 +43,14 @@ def test_a_heartbeat_carries_the_key_and_the_answer_is_read() -> None:
     assert Heartbeat.model_validate_json(seen[0].content) == BEAT
 
 
+def test_the_largest_yaml_fits_into_an_answer_however_json_escapes_it() -> None:
+    yaml = '"\n' * (512 * 1024)
+    whole = GOOD.model_copy(update={"yaml_config": yaml, "config_hash": "0" * 64})
+    body = whole.model_dump_json().encode()
+    assert len(body) > 2 * len(yaml)
+    assert client(lambda _: reply(200, body)).post(BEAT).yaml_config == yaml
+
+
 WHOLE = GOOD.model_dump_json()
 BAD_ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str]] = {
     "a proxy's page with status 200": (200, {"content-type": "text/html"}, b"<html>", "not JSON"),
@@ -50,7 +58,7 @@ BAD_ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str]] = {
     "garbage": (200, JSON, b"\xff\xfe{", "not one"),
     "truncated": (200, JSON, WHOLE.encode()[:-9], "not one"),
     "another message": (200, JSON, b'{"hello": 1}', "not one"),
-    "too large": (200, JSON, b" " * (1024 * 1024 + 1), "1 MiB"),
+    "too large": (200, JSON, b" " * (4 * 1024 * 1024 + 1), "4 MiB"),
     "compressed, unasked": (200, JSON | {"content-encoding": "br"}, b"x", "compressed"),
     "refused with a reason": (
         401,
