@@ -22,6 +22,7 @@ from agent.files import set_aside
 MAX_BYTES = 64 * 1024 * 1024
 MAX_AGE = timedelta(days=7)
 _UNSAVED = 2_000
+_PRIMARY_CODE = 0xFF  # the rest of SQLite's code is detail
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS stream (id TEXT NOT NULL);
@@ -84,6 +85,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._unsaved: deque[Entry] = deque(maxlen=_UNSAVED)
         self._failing = False
+        self._failing_reads = False
         self.dropped = 0
         self.corrupt = 0
         try:
@@ -122,8 +124,9 @@ class Outbox:
                     "SELECT sequence, checksum, body FROM records ORDER BY sequence LIMIT ?",
                     (max_records,),
                 ).fetchall()
+                self._failing_reads = False
             except sqlite3.DatabaseError as error:
-                self._start_anew(error)
+                self._unreadable(error)
                 rows = []
             for sequence, checksum, body in rows:
                 if not isinstance(body, str) or zlib.crc32(body.encode()) != checksum:
@@ -153,7 +156,7 @@ class Outbox:
             try:
                 (count,) = self._db.execute("SELECT count(*) FROM records").fetchone()
             except sqlite3.DatabaseError as error:
-                self._start_anew(error)
+                self._unreadable(error)
                 count = 0
             return int(count) + len(self._unsaved)
 
@@ -178,6 +181,14 @@ class Outbox:
     def _measure(self) -> None:
         (size,) = self._db.execute("SELECT coalesce(sum(size), 0) FROM records").fetchone()
         self._bytes = int(size)
+
+    def _unreadable(self, error: sqlite3.DatabaseError) -> None:
+        """Give up a file that is broken; one that only cannot be read now is kept for later."""
+        if _is_broken(error):
+            self._start_anew(error)
+        elif not self._failing_reads:
+            self._failing_reads = True
+            self._on_problem(f"cannot read {self._path}, its records wait: {error}")
 
     def _start_anew(self, error: Exception) -> None:
         self._on_problem(f"{self._path} is unusable and was set aside: {error}")
@@ -244,3 +255,11 @@ class Outbox:
         self._on_problem(f"{self._path}: record {sequence} is damaged and was skipped")
         with self._db:
             self._db.execute("DELETE FROM records WHERE sequence = ?", (sequence,))
+
+
+def _is_broken(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file is no database any more, rather than locked or on a disk that fails."""
+    code = getattr(error, "sqlite_errorcode", None)  # the module's own errors carry none
+    if code is not None:
+        return code & _PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return "malformed" in str(error) or "not a database" in str(error)

@@ -130,6 +130,49 @@ def test_an_unusable_file_is_set_aside_and_a_new_stream_begins(
         assert problems
 
 
+class Unreadable:
+    """A database on a disk that fails for the moment: reads raise, everything else works."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+
+    def execute(self, *_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_a_read_that_fails_in_passing_costs_no_history(tmp_path: Path) -> None:
+    problems: list[str] = []
+    outbox = outbox_at(tmp_path / "o.db", problems)
+    outbox.put([entry("a"), entry("b")])
+    stream, works = outbox.stream_id, outbox._db
+    outbox._db = Unreadable(works)  # type: ignore[assignment] # the disk of the test never fails
+    assert texts(outbox) == []
+    assert outbox.pending() == 0
+    assert len(problems) == 1, "said once, not at every heartbeat"
+    assert "disk I/O error" in problems[0]
+
+    outbox._db = works
+    assert texts(outbox) == ["a", "b"]
+    assert outbox.stream_id == stream
+    assert not list(tmp_path.glob("*.corrupt-*"))
+
+
+def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    problems: list[str] = []
+    outbox = outbox_at(path, problems)
+    outbox.put([entry("x" * 1000) for _ in range(50)])
+    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 100_000)
+    outbox._db.execute("PRAGMA shrink_memory")
+    outbox.batch(500, 10**6)
+    outbox.put([entry("later")])
+    assert texts(outbox) == ["later"]
+    assert list(tmp_path.glob("o.db.corrupt-*"))
+
+
 @pytest.mark.fault(8)
 def test_a_disk_that_refuses_is_outlived_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
