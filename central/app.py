@@ -24,6 +24,7 @@ from central.routes import (
     health,
     heartbeat,
     history,
+    metrics,
     node_care,
     nodes,
     oidc,
@@ -66,6 +67,7 @@ def create_app(
         history,
         charts,
         health,
+        metrics,
     ):
         app.include_router(module.router)
     app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)

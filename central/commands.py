@@ -80,6 +80,7 @@ def serve(
             people.public_url,
             people.first_admin,
             database.owner_url,
+            os.environ.get("POOLKEEPER_METRICS_TOKEN") or None,
         )
         whole = Central(settings, time.monotonic, random.SystemRandom())
         listener = bind(host, port)

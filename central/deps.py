@@ -17,6 +17,7 @@ from central.oidc.flow import Oidc
 from central.passwords import PasswordWorker
 from central.store import audit
 from central.store.audit import Actor, Event
+from central.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Deps:
         trusted_proxies: peers whose X-Forwarded-For is believed.
         oidc: logging in through Keycloak, where it is set up.
         public_url: the address that browsers use, such as https://pools.example.com.
+        telemetry: what central measures of itself.
+        metrics_token: what Prometheus shows for it; without one it must ask from this machine.
     """
 
     engine: Engine
@@ -46,6 +49,8 @@ class Deps:
     trusted_proxies: frozenset[str] = field(default_factory=frozenset)
     oidc: Oidc | None = None
     public_url: str | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    metrics_token: str | None = field(default=None, repr=False)
 
 
 def deps_of(request: Request) -> Deps:

@@ -31,6 +31,7 @@ _TABLE = """
 GET    /openapi.json                               public
 GET    /healthz                                    public
 GET    /readyz                                     public
+GET    /metrics                                    public
 POST   /v1/heartbeat                               node
 
 GET    /v1/login                                   public

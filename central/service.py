@@ -30,6 +30,7 @@ from central.partitions import ensure_partitions
 from central.passwords import PasswordWorker
 from central.store import configs, nodes
 from central.store.sweep import sweep
+from central.telemetry import MeasuredCommit, Telemetry
 
 SWEEP_SECONDS = 5.0
 KEYS_SECONDS = 30.0  # half of the time for which a key is believed
@@ -52,6 +53,7 @@ class Settings:
         oidc: logging in through Keycloak, where it is set up.
         public_url: the address that browsers use.
         first_admin: address and password of the account of a database that has none.
+        metrics_token: what Prometheus shows for the metrics, if it asks from elsewhere.
         owner_url: the role that owns the audit trail, if it is another one; migrates at start.
     """
 
@@ -63,6 +65,7 @@ class Settings:
     public_url: str | None = None
     first_admin: tuple[str, str] | None = field(default=None, repr=False)
     owner_url: str | None = field(default=None, repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
 
 
 class Central:
@@ -81,12 +84,16 @@ class Central:
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
         self._gate = LoginGate(monotonic)
+        self._telemetry = telemetry = Telemetry()
+        telemetry.watch(self.engine, lambda: len(self.queue))
         self._keys = keys = KeyCache(self._find_key, monotonic)
         answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
         self._writers = [
             IngestWriter(
                 self.queue,
-                GroupCommit(self._ingest_engine, self._interval),
+                MeasuredCommit(
+                    GroupCommit(self._ingest_engine, self._interval), telemetry, monotonic
+                ),
                 answers.complete,
                 self._ensure_partitions,
                 self._retry_after,
@@ -100,19 +107,7 @@ class Central:
         )
         self._jobs = Jobs(self._chores())
         self._history = Jobs(self._historic())  # may take minutes, which no sweep can wait for
-        deps = Deps(
-            engine=self.engine,
-            queue=self.queue,
-            keys=keys,
-            is_ready=self._is_ready,
-            retry_after=self._retry_after,
-            passwords=self._passwords,
-            gate=self._gate,
-            trusted_proxies=settings.trusted_proxies,
-            oidc=settings.oidc,
-            public_url=settings.public_url,
-        )
-        self.app: FastAPI = create_app(deps, monotonic)
+        self.app: FastAPI = create_app(self._deps(), monotonic)
 
     def start(self) -> None:
         """Check the server and the schema, then start the threads.
@@ -149,6 +144,22 @@ class Central:
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
             engine.dispose()
+
+    def _deps(self) -> Deps:
+        return Deps(
+            engine=self.engine,
+            queue=self.queue,
+            keys=self._keys,
+            is_ready=self._is_ready,
+            retry_after=self._retry_after,
+            passwords=self._passwords,
+            gate=self._gate,
+            trusted_proxies=self._settings.trusted_proxies,
+            oidc=self._settings.oidc,
+            public_url=self._settings.public_url,
+            telemetry=self._telemetry,
+            metrics_token=self._settings.metrics_token,
+        )
 
     def _chores(self) -> list[Job]:
         return [
