@@ -104,6 +104,7 @@ class Outbox:
             waiting = [*self._unsaved, *entries]
             if not waiting:
                 return
+            before = self._bytes, self.dropped
             try:
                 with self._db:
                     for entry in waiting:
@@ -112,6 +113,7 @@ class Outbox:
                 self._unsaved.clear()
                 self._failing = False
             except sqlite3.Error as error:
+                self._bytes, self.dropped = before
                 self._hold(waiting, error)
 
     def batch(self, max_records: int, max_bytes: int) -> Batch:

@@ -130,6 +130,20 @@ def test_an_unusable_file_is_set_aside_and_a_new_stream_begins(
         assert problems
 
 
+@pytest.mark.fault(8)
+def test_a_disk_that_was_full_for_long_drops_nothing_that_was_stored(tmp_path: Path) -> None:
+    outbox = outbox_at(tmp_path / "o.db", max_bytes=100_000)
+    outbox.put([entry(f"s{number}") for number in range(100)])
+    pages = outbox._db.execute("PRAGMA page_count").fetchone()[0]
+    outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    for _ in range(30):
+        outbox.put([entry("x" * 15_000)])
+    outbox._db.execute("PRAGMA max_page_count = 1073741823")
+    outbox._unsaved.clear()
+    outbox.put([entry("later")])
+    assert texts(outbox) == [*(f"s{number}" for number in range(100)), "later"]
+
+
 class Unreadable:
     """A database on a disk that fails for the moment: reads raise, everything else works."""
 
