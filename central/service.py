@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from central import liveness
 from central.answers import Answers, TextCache
@@ -165,6 +166,7 @@ class Central:
         return [
             Job("count nodes", 10.0, self._count_nodes),
             Job("keys", KEYS_SECONDS, self._renew_keys),
+            Job("probe", SWEEP_SECONDS, self._probe),
             Job("sweep", SWEEP_SECONDS, self._sweep),
             Job("partitions", 600.0, self._ensure_partitions),
             Job("people", 600.0, lambda: tidy(self._own_engine)),
@@ -204,6 +206,16 @@ class Central:
 
     def _can_write(self) -> bool:
         return all(writer.healthy for writer in self._writers)
+
+    def _probe(self) -> None:
+        """After an outage, find out that it is over without waiting for a heartbeat to tell."""
+        if self._can_write():
+            return
+        self._ensure_partitions()
+        with self._own_engine.begin() as connection:
+            connection.execute(text("UPDATE central_state SET alive_at = alive_at"))
+        for writer in self._writers:
+            writer.database_answers()
 
     def _find_key(self, digest: str) -> int | None:
         with self._own_engine.connect() as connection:

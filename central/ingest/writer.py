@@ -60,6 +60,7 @@ class IngestWriter:
         self._make_partitions = make_partitions
         self._retry_after = retry_after
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self._failed_lately = False
         self.healthy = True
 
     def start(self) -> None:
@@ -70,6 +71,17 @@ class IngestWriter:
         """Accept nothing more, write what waits (for at most `timeout` seconds), and end."""
         self._queue.close()
         self._thread.join(timeout)
+
+    def database_answers(self) -> None:
+        """Somebody else could commit; if nothing failed here since the last call, so can we.
+
+        A commit of ours proves it sooner, but none may come: a load balancer sends no heartbeats to
+        a central that is not ready.
+        """
+        if self._failed_lately:
+            self._failed_lately = False
+        else:
+            self.healthy = True
 
     def _run(self) -> None:
         while (batch := self._queue.take()) is not None:
@@ -89,7 +101,7 @@ class IngestWriter:
         except UnavailableError as error:
             if self.healthy:
                 log.warning("the database cannot commit: %s", error)
-            self.healthy = False
+            self.healthy, self._failed_lately = False, True
             return [(submission, self._unavailable()) for submission in batch]
         except RefusedError as error:
             return self._isolate(batch, error)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.central_server import YAML, RunningCentral
+from tests.central_server import YAML, RunningCentral, eventually
 from tests.heartbeats import CONFIG, beat, metric
 
 MIB = 1024 * 1024
@@ -108,6 +108,16 @@ def test_health_and_readiness_need_no_login(central: RunningCentral) -> None:
     with central.client() as client:
         assert client.get("/healthz").json() == {"status": "ok"}
         assert client.get("/readyz").json() == {"status": "ready"}
+
+
+@pytest.mark.slow
+def test_central_gets_ready_again_though_no_heartbeat_comes(central: RunningCentral) -> None:
+    with central.client(central.create_node("n1")) as agent:
+        central.execute("ALTER TABLE stream_cursors RENAME TO away")
+        assert agent.post("/v1/heartbeat", json=beat(1)).status_code == 503
+        assert agent.get("/readyz").status_code == 503
+        central.execute("ALTER TABLE away RENAME TO stream_cursors")
+        eventually(lambda: agent.get("/readyz").status_code == 200, within=30)
 
 
 def test_the_openapi_document_names_every_route(central: RunningCentral) -> None:

@@ -139,6 +139,16 @@ def test_without_a_database_everybody_is_asked_to_come_back() -> None:
     assert store.stored == []
 
 
+def test_without_heartbeats_a_probe_that_finds_the_database_well_is_believed() -> None:
+    world = World(Store())
+    world.store.failures = [UnavailableError("gone")]
+    world.send(heartbeat(1, 1))
+    world.writer.database_answers()
+    assert not world.writer.healthy, "a heartbeat failed since the last probe"
+    world.writer.database_answers()
+    assert world.writer.healthy
+
+
 def test_a_missing_partition_is_made_and_the_batch_tried_again() -> None:
     store = Store()
     store.failures = [MissingPartitionError()]
