@@ -7,6 +7,8 @@ Status = Literal["ACTIVE", "INACTIVE", "ERROR", "OFFLINE"]
 GRACE_SECONDS = 15.0
 MISSED_HEARTBEATS = 3
 LONGEST_INTERVAL_SECONDS = 300.0
+LONGEST_BACKOFF_SECONDS = 900.0
+AMNESTY_FACTOR = 4.0
 TARGET_RATE = 200.0  # heartbeats per second for one deployment
 
 # (before, after a heartbeat) -> the event in node_lifecycle_logs; no entry: nothing happened
@@ -59,9 +61,11 @@ def silence_allowed(interval: float) -> float:
 def amnesty(longest_interval: float, outage: float) -> float:
     """Seconds after an outage of central in which nobody is declared offline.
 
-    An agent's back-off never waits longer than the outage has lasted, and at most 15 minutes.
+    An agent's waits double on average with the outage (U(0, 2 s × 2^k), at most 15 minutes), so the
+    one that is under way when central returns may be several times as long as the outage was. With
+    four times the outage, fewer than one agent in a thousand comes back after the amnesty.
     """
-    return silence_allowed(longest_interval) + min(outage, 900.0)
+    return silence_allowed(longest_interval) + min(AMNESTY_FACTOR * outage, LONGEST_BACKOFF_SECONDS)
 
 
 def is_mass_failure(overdue: int, expected: int) -> bool:

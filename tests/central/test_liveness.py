@@ -1,5 +1,7 @@
 """The formulas of liveness and the table of transitions."""
 
+import random
+
 import pytest
 
 from central.liveness import (
@@ -56,8 +58,26 @@ def test_silence_is_allowed_for_three_intervals_and_a_grace() -> None:
 
 
 def test_amnesty_is_no_longer_than_the_outage_justifies() -> None:
-    assert amnesty(30, 60) == 165
+    assert amnesty(30, 60) == 105 + 240
+    assert amnesty(30, 300) == 105 + 900
     assert amnesty(30, 86_400) == 105 + 900
+
+
+def return_after(outage: float, chance: random.Random) -> float:
+    """When an agent is heard after an outage, with the waits of its back-off."""
+    at, attempt = chance.uniform(0, 33), 0
+    while at < outage:
+        attempt += 1
+        most = 10.0 if attempt == 1 else min(900.0, 2.0 * 2**attempt)
+        at += chance.uniform(0, most)
+    return at - outage
+
+
+@pytest.mark.parametrize("outage", [35, 60, 120, 240, 400, 600, 1800])
+def test_after_an_outage_nearly_every_agent_is_back_within_the_amnesty(outage: float) -> None:
+    chance = random.Random(outage)
+    late = sum(return_after(outage, chance) > amnesty(30, outage) for _ in range(5_000))
+    assert late <= 5
 
 
 @pytest.mark.parametrize(("overdue", "expected", "mass"), MASS)
