@@ -12,7 +12,7 @@ from agent.home import Home
 from agent.keyring import Keyring
 from agent.phase import Phase
 from agent.rotation import RotatingCentral
-from agent.service import Agent, Ports, Surroundings
+from agent.service import Agent, Ports, Surroundings, make_home
 from agent.settings import Settings
 from agent.sources.several import Sources
 from agent.throttle import TokenBucket
@@ -109,7 +109,7 @@ def _central(settings: Settings, around: Surroundings) -> Central | None:
     if settings.central_url is None:
         return None
     home = settings.state_dir
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(home)
     keyring = Keyring(home, settings.api_key, log.error)
     is_local = settings.central_url.startswith("http://")  # only loopback: never by a proxy
     trust = FreshTrust(settings.central_ca_file) if settings.central_ca_file else None

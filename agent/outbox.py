@@ -17,6 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from agent.errors import SettingsError
 from agent.files import set_aside
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -91,6 +92,8 @@ class Outbox:
         try:
             self._open()
         except sqlite3.DatabaseError as error:
+            if not _is_broken(error) and not path.is_dir():
+                raise _unusable(path, error) from error
             self._start_anew(error)
 
     @property
@@ -168,17 +171,21 @@ class Outbox:
             self._db.close()
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self._path, check_same_thread=False, timeout=5)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        with self._db:
-            row = self._db.execute("SELECT id FROM stream").fetchone()
-            if row is None:
-                row = (self._new_id(),)
-                self._db.execute("INSERT INTO stream VALUES (?)", row)
-        self._stream_id = str(row[0])
-        self._measure()
+        db = sqlite3.connect(self._path, check_same_thread=False, timeout=5)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.executescript(_SCHEMA)
+            with db:
+                row = db.execute("SELECT id FROM stream").fetchone()
+                if row is None:
+                    row = (self._new_id(),)
+                    db.execute("INSERT INTO stream VALUES (?)", row)
+            self._db, self._stream_id = db, str(row[0])
+            self._measure()
+        except BaseException:
+            db.close()  # before its files are set aside: closing deletes them by name
+            raise
 
     def _measure(self) -> None:
         (size,) = self._db.execute("SELECT coalesce(sum(size), 0) FROM records").fetchone()
@@ -187,20 +194,26 @@ class Outbox:
     def _unreadable(self, error: sqlite3.DatabaseError) -> None:
         """Give up a file that is broken; one that only cannot be read now is kept for later."""
         if _is_broken(error):
-            self._start_anew(error)
+            self._db.close()
+            try:
+                self._start_anew(error)
+            except SettingsError as second:
+                self._on_problem(str(second))
         elif not self._failing_reads:
             self._failing_reads = True
             self._on_problem(f"cannot read {self._path}, its records wait: {error}")
 
     def _start_anew(self, error: Exception) -> None:
         self._on_problem(f"{self._path} is unusable and was set aside: {error}")
-        self._db.close()
         self.corrupt += 1
         for suffix in ("", "-wal", "-shm"):
             file = self._path.with_name(self._path.name + suffix)
             if file.exists():
                 set_aside(file, self._stamp)
-        self._open()
+        try:
+            self._open()
+        except sqlite3.DatabaseError as second:
+            raise _unusable(self._path, second) from second
 
     def _insert(self, entry: Entry) -> None:
         if entry.reference is not None:
@@ -257,6 +270,13 @@ class Outbox:
         self._on_problem(f"{self._path}: record {sequence} is damaged and was skipped")
         with self._db:
             self._db.execute("DELETE FROM records WHERE sequence = ?", (sequence,))
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> SettingsError:
+    return SettingsError(
+        f"cannot open {path}: {error}; let the agent's user write in POOLKEEPER_STATE_DIR, with"
+        " room on its disk and no other process on the file"
+    )
 
 
 def _is_broken(error: sqlite3.DatabaseError) -> bool:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from agent.act import Actor, DryActor, Outcome, OwnInstance
 from agent.board import Board
@@ -87,7 +88,7 @@ class Agent:
         self.problems = Problems()
         stamp = around.wall().strftime("%Y%m%dT%H%M%S")
         home = settings.state_dir
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_home(home)
         problem = self.problems.add
         self.configs = ConfigApplier(home / "config.json", stamp=stamp, on_problem=problem)
         self.state = StateStore(home / "state.json", stamp=stamp, on_problem=problem)
@@ -257,6 +258,22 @@ class Agent:
             )
         for text in self.problems.take():
             self.reporter.lifecycle("AGENT_PROBLEM", text, now, status="ERROR")
+
+
+def make_home(home: Path) -> None:
+    """Make the state directory, for the agent alone.
+
+    Raises:
+        SettingsError: it cannot be made, or cannot be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (home / "writes").mkdir(exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"POOLKEEPER_STATE_DIR is {home}, which cannot be used: {error.strerror or error};"
+            " name a directory that the agent's user may write"
+        ) from error
 
 
 def _workers(threads: int, on_problem: Callable[[str], object]) -> Workers:

@@ -8,6 +8,7 @@ import pytest
 
 from agent.central_client import CentralError
 from agent.clock import SteppedClock
+from agent.errors import SettingsError
 from agent.outbox import Entry, Worth
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
@@ -64,6 +65,14 @@ def test_a_node_without_configuration_gets_it_with_its_first_heartbeat(
     assert second.config.running_hash == config_hash(GOOD)
     assert second.config.status == "applied"
     assert central.sent_yaml == 1, "what runs is not sent again"
+
+
+def test_a_state_directory_that_cannot_be_made_is_told_with_its_variable(
+    tmp_path: Path, central: FakeCentral
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="POOLKEEPER_STATE_DIR"):
+        Ticking(tmp_path / "file", central)
 
 
 @pytest.mark.fault(50)

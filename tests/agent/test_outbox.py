@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.errors import SettingsError
 from agent.outbox import Entry, Outbox, Worth
 from tests.fakes import NOON, counter
 
@@ -169,6 +170,20 @@ def test_a_read_that_fails_in_passing_costs_no_history(tmp_path: Path) -> None:
     assert texts(outbox) == ["a", "b"]
     assert outbox.stream_id == stream
     assert not list(tmp_path.glob("*.corrupt-*"))
+
+
+def test_a_directory_in_its_place_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "o.db").mkdir()
+    problems: list[str] = []
+    outbox = outbox_at(tmp_path / "o.db", problems)
+    outbox.put([entry("a")])
+    assert texts(outbox) == ["a"]
+    assert len(problems) == 1
+
+
+def test_a_file_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="POOLKEEPER_STATE_DIR"):
+        outbox_at(tmp_path / "none" / "o.db")
 
 
 def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path) -> None:
