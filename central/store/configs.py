@@ -53,7 +53,9 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
         ApiError: 404 unknown node; 409 pool of another node, or too many instances terminated;
             412 the active hash is not the expected one.
     """
-    state = nodes.lock(connection, push.node)
+    ocids = [pool.instance_pool_id for pool in push.config.pools]
+    locked = nodes.lock_with_owners(connection, push.node, ocids)
+    state = next(iter(locked.values()))
     node_id, hashed = state["node_id"], config_hash(push.text)
     if push.expected_hash is not None and push.expected_hash != (state["active_hash"] or ""):
         raise ApiError(
@@ -63,6 +65,8 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
             f"{state['active_hash'] or 'none'} now. Pull it and merge.",
         )
     stored = projection.existing(connection, push.config)
+    if not {row["node_id"] for row in stored.values()} <= locked.keys():
+        raise ApiError(409, "changed", "A pool was just given to another node: push again.")
     taken = projection.check_ownership(node_id, push.config, stored, take_over=push.take_over)
     _check_blast_radius(push, stored)
     changed = hashed != state["active_hash"]

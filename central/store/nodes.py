@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from central.errors import ApiError, not_found
@@ -111,6 +111,28 @@ def lock(connection: Connection, name: str) -> RowMapping:
     if row is None:
         raise not_found("node", name)
     return row
+
+
+def lock_with_owners(connection: Connection, name: str, ocids: list[str]) -> dict[int, RowMapping]:
+    """A node's state, then those of the owners of some pools, by id; locked in the order of ids.
+
+    Ingest locks nodes before pools, and so must whoever moves a pool from one node to another.
+
+    Raises:
+        ApiError: 404 when there is no node of that name.
+    """
+    node_id = id_of(connection, name)
+    owners = select(pools.c.node_id).where(pools.c.oracle_pool_id.in_(ocids))
+    statement = (
+        select(node_state)
+        .where(or_(node_state.c.node_id == node_id, node_state.c.node_id.in_(owners)))
+        .order_by(node_state.c.node_id)
+        .with_for_update()
+    )
+    found = {row["node_id"]: row for row in connection.execute(statement).mappings()}
+    if node_id not in found:
+        raise not_found("node", name)
+    return {node_id: found.pop(node_id), **found}
 
 
 def page(

@@ -1,13 +1,14 @@
 """Configurations over HTTP: every push a version, one active, rows projected from the YAML."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from shared.config.hashing import config_hash
-from tests.central_server import YAML, RunningCentral
+from tests.central_server import YAML, RunningCentral, eventually
 from tests.heartbeats import CONFIG, WEB, analytics, beat
 
 BATCH = WEB.replace("web", "batch")
@@ -284,6 +285,10 @@ def test_a_pool_of_another_node_is_refused(store: RunningCentral) -> None:
     assert "belongs to node n1" in answer.json()["error"]
 
 
+OWNER_LOCKED = (
+    "SELECT 1 FROM node_state s JOIN nodes n ON n.id = s.node_id WHERE n.name = 'n1' "
+    "FOR UPDATE OF s"
+)
 OWNERS = [("ACTIVE", 409), ("ERROR", 409), ("OFFLINE", 200), ("INACTIVE", 200)]
 
 
@@ -347,6 +352,20 @@ def test_a_pool_is_taken_from_an_offline_node_and_its_owner_hears_it(
         assert owner.post("/v1/heartbeat", json=beat(2)).json()["observe_pools"] == []
     (row,) = store.rows("SELECT details FROM audit_logs WHERE action = 'POOL_TAKEN_OVER'")
     assert WEB in row["details"]
+
+
+def test_a_take_over_waits_for_a_heartbeat_before_it_locks_a_pool(store: RunningCentral) -> None:
+    store.push("n1", CONFIG)
+    store.create_node("n2")
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as thread:
+        with store.whole.engine.begin() as ingest:
+            ingest.execute(text("SET LOCAL lock_timeout = '3s'"))
+            ingest.execute(text(OWNER_LOCKED))
+            answer = thread.submit(put, store, CONFIG, "n2", take_over=True)
+            eventually(lambda: store.rows(waits))
+            ingest.execute(text("UPDATE pools SET current_instances = 5"))
+        assert answer.result(10).status_code == 200
 
 
 # all or nothing --------------------------------------------------------------------------------
