@@ -140,15 +140,22 @@ class Actor:
             return None
         return self._read_back(ref, intent, Cause("UpdateInstancePool", "the answer never came"))
 
-    def close(self, ref: PoolRef, outcome: Outcome) -> None:
-        """Close the journal's entry; call after the outcome is in the outbox."""
+    def close(self, ref: PoolRef, outcome: Outcome, *, is_saved: bool = True) -> None:
+        """Close the journal's entry; call after the outcome is in the outbox.
+
+        Args:
+            ref: of the pool.
+            outcome: of its write.
+            is_saved: the outcome is on disk; else the entry stays open there, so that the next
+                start tells what this process could not.
+        """
         intent = self._journal.newest(ref.id)
         if intent is None or intent.status != "open" or isinstance(outcome, Skipped):
             return
         if isinstance(outcome, Applied):
-            self._journal.close(intent, "applied")
+            self._journal.close(intent, "applied", on_disk=is_saved)
         elif outcome.cause.certainty != "unknown":
-            self._journal.close(intent, "failed")
+            self._journal.close(intent, "failed", on_disk=is_saved)
 
     def _not_accepted(self, ref: PoolRef, intent: Intent, cause: Cause) -> Outcome:
         if is_capacity(cause.code, cause.message):

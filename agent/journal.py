@@ -6,7 +6,7 @@ decides anything, so that one decision never becomes two steps.
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ class Journal:
         self._on_problem = on_problem
         self._lock = threading.Lock()
         self._intents: dict[str, Intent] = {}
+        self._behind: set[str] = set()
         directory.mkdir(parents=True, exist_ok=True)
         for path in sorted(directory.glob("*.json")):
             content = read_sealed(path, stamp=stamp, on_problem=on_problem)
@@ -79,9 +80,31 @@ class Journal:
         """Put an intent on disk before the call is made."""
         self._put(intent)
 
-    def close(self, intent: Intent, status: Literal["applied", "failed"]) -> None:
-        """Note what became of it."""
-        self._put(replace(intent, status=status))
+    def close(
+        self, intent: Intent, status: Literal["applied", "failed"], *, on_disk: bool = True
+    ) -> None:
+        """Note what became of it; only in memory, when the next start is to find it open."""
+        closed = replace(intent, status=status)
+        if on_disk:
+            self._put(closed)
+            return
+        with self._lock:
+            self._intents[intent.pool_id] = closed
+            self._behind.add(intent.pool_id)
+
+    def behind(self) -> frozenset[str]:
+        """Return the pools whose intent is closed in memory and open on disk."""
+        with self._lock:
+            return frozenset(self._behind)
+
+    def catch_up(self, pool_ids: Iterable[str]) -> None:
+        """Put the newest intents of some pools on disk as they are in memory."""
+        for pool_id in pool_ids:
+            intent = self.newest(pool_id)
+            if intent is not None:
+                self._put(intent)
+            with self._lock:
+                self._behind.discard(pool_id)
 
     def _put(self, intent: Intent) -> None:
         with self._lock:

@@ -101,12 +101,16 @@ class Outbox:
         """Names this queue; a new file is a new stream."""
         return self._stream_id
 
-    def put(self, entries: Iterable[Entry]) -> None:
-        """Append records in one transaction; when the disk refuses, hold some in memory."""
+    def put(self, entries: Iterable[Entry]) -> bool:
+        """Append records in one transaction; when the disk refuses, hold some in memory.
+
+        Returns:
+            Whether they, and all that were held, are on disk.
+        """
         with self._lock:
             waiting = [*self._unsaved, *entries]
             if not waiting:
-                return
+                return True
             before = self._bytes, self.dropped
             try:
                 with self._db:
@@ -118,6 +122,8 @@ class Outbox:
             except sqlite3.Error as error:
                 self._bytes, self.dropped = before
                 self._hold(waiting, error)
+                return False
+            return True
 
     def batch(self, max_records: int, max_bytes: int) -> Batch:
         """Return the oldest records, ascending, within both limits. A damaged one is skipped."""

@@ -87,25 +87,34 @@ class Reporter:
         with self._lock:
             self._waiting += entries
 
-    def flush(self) -> None:
-        """Put what has gathered into the outbox; call it once a tick."""
+    def flush(self) -> bool:
+        """Put what has gathered into the outbox; call it once a tick.
+
+        Returns:
+            Whether every record so far is on disk.
+        """
         with self._lock:
             entries, self._waiting = self._waiting, []
-        self._outbox.put(entries)
+        return self._outbox.put(entries)
 
-    def outcome(self, report: PoolReport, outcome: Outcome, now: datetime) -> None:
-        """Write the row of a resize or of its failure; a skipped one is no event."""
+    def outcome(self, report: PoolReport, outcome: Outcome, now: datetime) -> bool:
+        """Write the row of a resize or of its failure; a skipped one is no event.
+
+        Returns:
+            Whether it is on disk: then, and only then, the journal may forget the write.
+        """
         detail = decision_to_json(report.decision)
         if isinstance(outcome, Applied):
             event = "SCALE_OUT" if outcome.to > outcome.before else "SCALE_IN"
             text = outcome.reason + (" (found out by reading back)" if outcome.recovered else "")
             detail |= {"before": outcome.before, "to": outcome.to, "token": outcome.token}
             row = _row(report, now, event, text, detail)
-            self._outbox.put([_entry(row, Worth.FACT, now, f"write:{outcome.token}")])
-        elif isinstance(outcome, Failed):
+            return self._outbox.put([_entry(row, Worth.FACT, now, f"write:{outcome.token}")])
+        if isinstance(outcome, Failed):
             event = "CAPACITY_ERROR" if outcome.is_capacity else "SCALE_FAILED"
             row = _row(report, now, event, str(outcome.cause), detail)
-            self._outbox.put([_entry(row, Worth.FACT, now)])
+            return self._outbox.put([_entry(row, Worth.FACT, now)])
+        return True
 
     def trouble(self, report: PoolReport, event: str, reason: str, now: datetime) -> None:
         """Write the row of something that happened to a pool without a write of ours."""

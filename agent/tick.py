@@ -64,7 +64,9 @@ class Ticker:
             if not started:
                 log.warning("%s is still busy with an earlier tick", site.compartment_id)
         complete = self._workers.wait(patience)
-        self._parts.reporter.flush()
+        behind = self._parts.journal.behind()
+        if self._parts.reporter.flush():
+            self._parts.journal.catch_up(behind)
         self._parts.state.save()
         return complete
 

@@ -210,9 +210,9 @@ class Turns:
         for outcome in outcomes:
             if outcome is not None:
                 _log(turn.plan.pool.name, outcome)
-                self._parts.reporter.outcome(report, outcome, turn.now)
+                is_saved = self._parts.reporter.outcome(report, outcome, turn.now)
                 self._all_protected(turn, report, outcome)
-                self._parts.actor.close(ref_of(turn.plan.pool), outcome)
+                self._parts.actor.close(ref_of(turn.plan.pool), outcome, is_saved=is_saved)
         self._parts.reporter.tick(report, turn.now)
 
     def _notice(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from agent.clock import SteppedClock
+from agent.journal import Journal
 from agent.pools import PoolSummary
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
@@ -82,6 +83,56 @@ def test_a_configuration_that_comes_in_between_stops_writes_of_the_old_one(tmp_p
     pools.gate.set()
     until(lambda: agent.workers.wait(0.1))
     assert pools.pools[pool_id("slow")].size == 2
+    agent.close()
+
+
+def events_of(agent: Agent) -> list[str]:
+    records = agent.outbox.batch(500, 10**6).records
+    return [r["scaling_event"] for r in records if r.get("scaling_event")]
+
+
+def test_a_resize_answered_after_the_drain_is_told_by_the_next_process(tmp_path: Path) -> None:
+    pools = FakePools(web=FakePool(2))
+    yaml = config_yaml(floor("web"))
+    agent, _ = agent_on(pools, tmp_path, yaml, threads=0)
+    pools.after_resize = agent.outbox.close  # SIGTERM came, and the drain is over
+    agent.tick()
+    agent.close()
+    assert pools.pools[pool_id("web")].size == 4
+
+    pools.after_resize = lambda: None
+    again, clock = agent_on(pools, tmp_path, yaml, threads=0)
+    for _ in range(2):
+        again.tick()
+        clock.advance(timedelta(seconds=30))
+    assert events_of(again) == ["SCALE_OUT"]
+    again.close()
+
+
+def test_while_the_disk_is_full_scaling_goes_on_and_each_resize_is_told_once(
+    tmp_path: Path,
+) -> None:
+    pools = FakePools(web=FakePool(2))
+    agent, clock = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
+    pages = agent.outbox._db.execute("PRAGMA page_count").fetchone()[0]
+    agent.outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    agent.reporter.lifecycle("FILLER", "x" * 4000, NOON)
+    assert not agent.outbox.put(())
+    web = pool_id("web")
+    agent.tick()
+    written = Journal(tmp_path / "state" / "writes", stamp="now", on_problem=str).newest(web)
+    assert written is not None
+    assert written.status == "open", "a process that ends now leaves the telling to the next one"
+
+    agent.outbox._db.execute("PRAGMA max_page_count = 1073741823")
+    for _ in range(2):
+        clock.advance(timedelta(seconds=30))
+        agent.tick()
+    written = Journal(tmp_path / "state" / "writes", stamp="now", on_problem=str).newest(web)
+    assert written is not None
+    assert written.status == "applied"
+    assert pools.tokens == [written.token]
+    assert events_of(agent) == ["SCALE_OUT"]
     agent.close()
 
 
