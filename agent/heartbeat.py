@@ -84,6 +84,7 @@ class Heartbeats:
         self._lock = threading.Lock()
         self._last: HeartbeatAnswer | None = None
         self.observe_pools: frozenset[str] = frozenset()
+        self.on_observe: Callable[[frozenset[str]], object] = lambda pool_ids: None  # noqa: ARG005 # the agent connects it
         self.rejected = 0
 
     @property
@@ -144,7 +145,10 @@ class Heartbeats:
         for refused in answer.rejected:
             self.rejected += 1
             log.warning("central refused record %d: %s", refused.sequence, refused.reason)
+        observed = frozenset(answer.observe_pools)
+        if observed != self.observe_pools:
+            self.observe_pools = observed  # before a configuration that the next tick may use
+            self.on_observe(observed)
         self._configs.offer(answer)
-        self.observe_pools = frozenset(answer.observe_pools)
         self._on_budget(answer.metrics_budget)
         self._last = answer

@@ -128,7 +128,7 @@ class Agent:
     def _heartbeats(self, central: Central | None) -> Heartbeats | None:
         if central is None:
             return None
-        return Heartbeats(
+        beats = Heartbeats(
             central,
             Identity(version(), _new_id(), CAPABILITIES, tzdata_version()),
             self.outbox,
@@ -138,6 +138,8 @@ class Agent:
             wall=self.around.wall,
             on_budget=self._apply_budget,
         )
+        beats.observe_pools, beats.on_observe = self.state.observed, self.state.observe
+        return beats
 
     def _decided(self, plan: Plan, decision: Decision, outcome: Outcome | None) -> None:
         if outcome is not None:

@@ -86,12 +86,28 @@ class StateStore:
         self._saving = threading.Lock()
         self._notes: dict[str, PoolNotes] = {}
         self._failing = False
+        self._observed: frozenset[str] = frozenset()
         content = read_sealed(path, stamp=stamp, on_problem=on_problem)
         for pool_id, raw in (content or {}).get("pools", {}).items():
             try:
                 self._notes[pool_id] = _from_json(raw)
             except (ValueError, KeyError, TypeError) as error:
                 on_problem(f"{path}: the notes of {pool_id} are unusable: {error}")
+        observed = (content or {}).get("observe_pools", [])
+        if isinstance(observed, list):
+            self._observed = frozenset(map(str, observed))
+
+    @property
+    def observed(self) -> frozenset[str]:
+        """The pools that another node owned when central was last heard."""
+        with self._lock:
+            return self._observed
+
+    def observe(self, pool_ids: frozenset[str]) -> None:
+        """Keep which pools another node owns, at once: the next process must not resize them."""
+        with self._lock:
+            self._observed = pool_ids
+        self.save()
 
     def get(self, pool_id: str) -> PoolNotes:
         """Return the notes of a pool; empty ones for a pool never seen."""
@@ -121,8 +137,9 @@ class StateStore:
         with self._saving:
             with self._lock:
                 pools = {pool_id: _to_json(notes) for pool_id, notes in self._notes.items()}
+                observed = sorted(self._observed)
             try:
-                write_sealed(self._path, {"pools": pools})
+                write_sealed(self._path, {"pools": pools, "observe_pools": observed})
                 self._failing = False
             except OSError as error:
                 if not self._failing:

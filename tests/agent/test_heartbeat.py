@@ -192,6 +192,24 @@ def test_a_pool_that_another_node_owns_now_is_only_observed(
     assert "resize" in node.pools.calls
 
 
+@pytest.mark.fault(43)
+def test_who_owns_a_pool_is_still_known_after_a_restart_without_central(
+    node: Ticking, central: FakeCentral, tmp_path: Path
+) -> None:
+    central.give(config_yaml(pool_yaml("web", policies="[]", limits="{min: 4, max: 9}")))
+    central.observe_pools = ["ocid1.instancepool.oc1.eu-frankfurt-1.web"]
+    node.beat()
+    node.tick()
+    node.agent.close()
+    again = Ticking(tmp_path, central)
+    again.tick(3)
+    assert "resize" not in again.pools.calls
+    central.observe_pools = []
+    again.beat()
+    again.tick(3)
+    assert "resize" in again.pools.calls
+
+
 def test_a_goodbye_says_so(node: Ticking, central: FakeCentral) -> None:
     node.agent.beat(goodbye=True)
     assert central.beats[-1].goodbye
