@@ -1,6 +1,7 @@
 """Configurations: every push is a new version, one of them is active."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -13,6 +14,8 @@ from central.tables import pools
 from central.tables_support import node_state
 from shared.config.hashing import config_hash
 from shared.config.models import Config
+from shared.engine.bounds import bounds_at
+from shared.engine.plan import Plan
 
 RETRY_OFFERS = 3
 
@@ -68,7 +71,7 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
     if not {row["node_id"] for row in stored.values()} <= locked.keys():
         raise ApiError(409, "changed", "A pool was just given to another node: push again.")
     taken = projection.check_ownership(node_id, push.config, stored, take_over=push.take_over)
-    _check_blast_radius(push, stored)
+    _check_blast_radius(push, stored, connection.execute(select(func.now())).scalar_one())
     changed = hashed != state["active_hash"]
     generation = state["active_generation"]
     if changed or generation is None:
@@ -196,14 +199,18 @@ def _insert(
     )
 
 
-def _check_blast_radius(push: Push, stored: dict[str, RowMapping]) -> None:
-    """Refuse to terminate running instances that the operator did not agree to lose."""
+def _check_blast_radius(push: Push, stored: dict[str, RowMapping], now: datetime) -> None:
+    """Refuse to terminate running instances that the operator did not agree to lose.
+
+    What counts is the ceiling in force now: of the limits, a schedule or an override.
+    """
     losses = []
     for pool in push.config.pools:
         row = stored.get(pool.instance_pool_id)
         if row is None or pool.mode != "active" or row["last_analytics_at"] is None:
             continue  # never reported: the stored size is only a default
-        lost = (row["current_instances"] or 0) - pool.limits.max
+        ceiling = bounds_at(Plan.of(push.config, pool.name), now, None).ceiling
+        lost = (row["current_instances"] or 0) - ceiling
         if lost > 0:
             losses.append((pool.name, lost, row["current_instances"]))
     total = sum(lost for _, lost, _ in losses)

@@ -267,6 +267,31 @@ def test_a_push_shows_its_blast_radius(
         )
 
 
+EVERY_DAY = "schedules:\n  - {name: s, start: '00:00', end: '24:00', target_instances: 4, mode: "
+LEASE = (
+    "overrides:\n  - {pool: web, target_instances: 4, until: 2199-01-01T00:00:00Z, reason: test}\n"
+)
+CEILINGS = {
+    "a schedule's ceiling": (EVERY_DAY + "at_most}\n", True),
+    "an exact schedule": (EVERY_DAY + "exactly}\n", True),
+    "a schedule's floor": (EVERY_DAY + "at_least}\n", False),
+    "a schedule that is over": (EVERY_DAY + "at_most, until: 2026-01-01}\n", False),
+    "an override": (LEASE, True),
+    "an override that is over": (LEASE.replace("2199", "2025"), False),
+}
+
+
+@pytest.mark.parametrize(("addition", "terminates"), CEILINGS.values(), ids=CEILINGS.keys())
+def test_the_blast_radius_is_that_of_the_bounds_in_force(
+    store: RunningCentral, addition: str, terminates: bool
+) -> None:
+    report_size(store, 12)
+    answer = put(store, CONFIG + addition, "n2")
+    assert (answer.status_code, "terminates 8 of 12" in answer.text) == (
+        (409, True) if terminates else (200, False)
+    )
+
+
 @pytest.mark.parametrize("mode", ["observe", "paused"])
 def test_a_pool_that_is_not_resized_loses_nothing(store: RunningCentral, mode: str) -> None:
     report_size(store, 12)
