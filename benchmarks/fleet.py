@@ -6,6 +6,7 @@ Run with `python -m benchmarks.fleet`. Its own and central's limits on open file
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import random
@@ -53,6 +54,8 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
         with servers.central(url) as central:
             report["open_files"] = _check_files(options.agents, central)
             agents = [VirtualAgent(central.url, member, seen, chance) for member in members]
+            gc.freeze()
+            gc.disable()  # its pauses would count as central's
             report["steady"] = await _steady(agents, options, seen)
             report["steady"]["central_peak_megabytes"] = round(central.peak_megabytes(), 1)
             print(json.dumps(report["steady"]), flush=True)
