@@ -34,9 +34,9 @@ class GuardFile(BaseModel):
     max_terminations_per_hour: int | None = Field(None, ge=0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalGuard:
-    """Answers what may be done to a pool."""
+    """Answers what may be done to a pool. `file` is replaced as a whole when it is read again."""
 
     file: GuardFile | None = None
 

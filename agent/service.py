@@ -99,6 +99,7 @@ class Agent:
         self.board = Board()
         self.reporter = Reporter(self.outbox, self.board.saw)
         self.workers = _workers(around.threads, problem)
+        self._guard = read_guard(settings.guard_file)
         self._trace = Trace(settings.trace_file)
         self.ticker = Ticker(self._parts(ports), ports.source, self.workers)
         self.central: WatchedCentral | None = None
@@ -117,7 +118,7 @@ class Agent:
             state=self.state,
             journal=self.journal,
             actor=actor(ports.pools, self.journal, _new_id, ports.own_instance),
-            guard=read_guard(self.settings.guard_file),
+            guard=self._guard,
             reporter=self.reporter,
             trace=self._trace,
             elapsed=self.around.clock.elapsed,
@@ -165,11 +166,12 @@ class Agent:
         self.reload_file()
 
     def reload_file(self) -> None:
-        """Read the local file again; with a central it only ever bootstraps.
+        """Read the guard and the local file again; with a central that only ever bootstraps.
 
         Raises:
-            SettingsError: it cannot be used; what runs keeps running.
+            SettingsError: one of them cannot be used; what was in force stays so.
         """
+        self._guard.file = read_guard(self.settings.guard_file).file
         path = self.settings.config_file
         if path is None:
             return

@@ -57,6 +57,25 @@ def test_the_guards_maximum_is_stronger_than_yaml_and_schedules(rig: Rig) -> Non
     assert rig.size("web") == 5
 
 
+def test_a_reload_reads_the_guard_again_and_a_bad_one_changes_nothing(rig: Rig) -> None:
+    rig.add_pool("web", size=2, demand=900)
+    guard = guard_file(rig.home, "max: 3")
+    agent = rig.agent(config_yaml(pool_yaml("web", **FAST)), guard_file=guard)
+    rig.run(agent, minutes=5)
+    assert rig.size("web") == 3
+
+    guard_file(rig.home, "maxx: 9")
+    with pytest.raises(SettingsError, match="guard file"):
+        agent.reload_file()
+    rig.run(agent, minutes=3)
+    assert rig.size("web") == 3
+
+    guard_file(rig.home, "max: 5")
+    agent.reload_file()
+    rig.run(agent, minutes=5)
+    assert rig.size("web") == 5
+
+
 def test_a_pool_that_the_guard_does_not_name_is_only_observed(rig: Rig) -> None:
     web = rig.add_pool("web", size=2, demand=190)
     rig.add_pool("other", size=2, demand=190)
