@@ -58,6 +58,8 @@ class Ticker:
         sites: dict[Site, list[Plan]] = {}
         for plan in running.plans.values():
             sites.setdefault(site_of(plan.pool), []).append(plan)
+        for gone in [site for site in list(self.troubles) if site not in sites]:
+            self.troubles.pop(gone, None)
         for site, plans in sites.items():
             part = _Part(site, plans, frozenset(observe_only), running.hash, now)
             started = self._workers.submit(site, partial(self._site, part))

@@ -157,6 +157,21 @@ def test_a_surprise_in_one_pool_is_told_and_the_others_go_on(tmp_path: Path) -> 
     agent.close()
 
 
+def test_the_trouble_of_a_site_ends_when_the_configuration_leaves_it(tmp_path: Path) -> None:
+    pools = FakePools(slow=FakePool(4), web=FakePool(4))
+    agent, clock = agent_on(
+        pools, tmp_path, config_yaml(floor("slow", compartment_id=ELSEWHERE)), threads=0
+    )
+    pools.fail["in_compartment"] = [timeout()]
+    agent.tick()
+    assert agent.trouble() is not None
+    agent.configs.bootstrap(config_yaml(floor("web")), authoritative=True)
+    clock.advance(timedelta(seconds=30))
+    agent.tick()
+    assert agent.trouble() is None
+    agent.close()
+
+
 def test_an_unreachable_region_costs_no_metric_reads(tmp_path: Path) -> None:
     pools = FakePools(web=FakePool(2))
     agent, _ = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
