@@ -89,6 +89,7 @@ class Outbox:
         self._failing_reads = False
         self.dropped = 0
         self.corrupt = 0
+        self._bytes = 0
         try:
             self._open()
         except sqlite3.DatabaseError as error:
