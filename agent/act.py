@@ -84,7 +84,7 @@ class Actor:
         try:
             found = self._pools.get(ref)
         except CallError as error:
-            return Failed(error.cause, retry=True)
+            return Failed(error.cause, retry=error.cause.retry)
         changed = _changed(found, decision)
         if changed is not None:
             return changed
@@ -93,7 +93,7 @@ class Actor:
             try:
                 victim, obstacle = self._victim(ref, protected)
             except CallError as error:
-                return Failed(error.cause, retry=True)
+                return Failed(error.cause, retry=error.cause.retry)
             if obstacle is not None:
                 return obstacle
         intent = Intent(

@@ -109,6 +109,21 @@ def test_a_refusal_is_classified(
     assert actor.resolve(REF) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "retry"),
+    [(refusal(404, "NotAuthorizedOrNotFound"), False), (refusal(503, "Unavailable"), True)],
+    ids=["a lost permission", "an outage"],
+)
+def test_a_pool_that_cannot_be_read_waits_as_its_cause_says(
+    error: CallError, retry: bool, tmp_path: Path
+) -> None:
+    pools = FakePools(web=FakePool(4))
+    pools.fail["get"] = [error]
+    outcome = actor_on(pools, tmp_path).act(REF, resize(), NOON)
+    assert isinstance(outcome, Failed)
+    assert outcome.retry is retry
+
+
 def test_a_lost_reply_is_read_back_and_counts_as_applied(tmp_path: Path) -> None:
     pools = FakePools(web=FakePool(4))
     pools.lose_replies = 1

@@ -12,7 +12,7 @@ from agent.pools import PoolSummary
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
 from tests.agent.rig import COMPARTMENT, config_yaml, pool_yaml, until, wall_now
-from tests.fakes import NOON, FakePool, FakePools, FakeSource, pool_id, timeout
+from tests.fakes import NOON, FakePool, FakePools, FakeSource, pool_id, refusal, timeout
 
 ELSEWHERE = COMPARTMENT.replace("simulated", "slow")
 
@@ -169,6 +169,17 @@ def test_the_trouble_of_a_site_ends_when_the_configuration_leaves_it(tmp_path: P
     clock.advance(timedelta(seconds=30))
     agent.tick()
     assert agent.trouble() is None
+    agent.close()
+
+
+def test_a_pool_that_may_not_be_read_is_told_once_per_back_off(tmp_path: Path) -> None:
+    pools = FakePools(web=FakePool(2))
+    agent, clock = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
+    pools.fail["get"] = [refusal(404, "NotAuthorizedOrNotFound") for _ in range(99)]
+    for _ in range(20):
+        agent.tick()
+        clock.advance(timedelta(seconds=30))
+    assert events_of(agent) == ["SCALE_FAILED"] * 4, "after 0, 1, 3 and 7 minutes"
     agent.close()
 
 
