@@ -68,6 +68,16 @@ class KeyCache:
             for hashed in [d for d, entry in self._entries.items() if entry.node_id in doubtful]:
                 del self._entries[hashed]
 
+    def hear(self, payload: str) -> None:
+        """A notification: the id of the node whose keys changed; whatever else it says means all.
+
+        Everybody who may connect to the database can notify, so this must bear anything.
+        """
+        try:
+            self.forget(int(payload))
+        except ValueError:
+            self.forget()
+
     def renew(self, load: Callable[[], Iterable[tuple[str, int]]]) -> None:
         """Read all live keys at once, so that a fleet's heartbeats need not ask one by one.
 

@@ -103,7 +103,7 @@ class Central:
         ]
         self._listener = Listener(
             self._own_engine,
-            changed=lambda node: keys.forget(int(node)),
+            changed=keys.hear,
             listening=self._trust_keys,
         )
         self._jobs = Jobs(self._chores())

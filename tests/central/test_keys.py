@@ -88,3 +88,15 @@ def test_deaf_means_asking_every_time(cache: KeyCache, store: Store) -> None:
     assert cache.cached(KEY) is None
     assert [cache.node_of(KEY) for _ in range(3)] == [7, 7, 7]
     assert store.asked == 4
+
+
+HEARD = [("7", None), ("8", 7), ("", None), ("everything", None), ("7.5", None)]
+
+
+@pytest.mark.parametrize(("payload", "known"), HEARD)
+def test_a_notification_is_of_one_node_or_else_of_all(
+    cache: KeyCache, payload: str, known: int | None
+) -> None:
+    cache.node_of(KEY)
+    cache.hear(payload)
+    assert cache.cached(KEY) == known
