@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 _EVERY = timedelta(minutes=5)
 _AT_MOST = timedelta(minutes=10)
 _HALF_A_MINUTE = 30
+_DENIALS = (401, 403, 404)
 
 
 class NativeWatch:
@@ -46,6 +47,8 @@ class NativeWatch:
                     error,
                 )
             self._denied.add(site)
+            if known is None and error.cause.status not in _DENIALS:
+                return  # it failed in passing: the next tick asks again
             found = known[1] if known else {}
         with self._lock:
             self._listed[site] = (now, found)

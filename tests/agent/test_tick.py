@@ -183,6 +183,22 @@ def test_a_pool_that_may_not_be_read_is_told_once_per_back_off(tmp_path: Path) -
     agent.close()
 
 
+def test_native_autoscaling_is_asked_for_again_after_a_failure_in_passing_only(
+    tmp_path: Path,
+) -> None:
+    for error, asked in ((refusal(503, "Unavailable"), 2), (refusal(404, "NotAuthorized"), 1)):
+        pools = FakePools(web=FakePool(4))
+        pools.fail["native_autoscaling"] = [error]
+        home = tmp_path / error.cause.code
+        home.mkdir()
+        agent, clock = agent_on(pools, home, config_yaml(floor("web")), threads=0)
+        for _ in range(4):
+            agent.tick()
+            clock.advance(timedelta(seconds=30))
+        assert pools.calls.count("native_autoscaling") == asked
+        agent.close()
+
+
 def test_an_unreachable_region_costs_no_metric_reads(tmp_path: Path) -> None:
     pools = FakePools(web=FakePool(2))
     agent, _ = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
