@@ -35,9 +35,10 @@ class Agenda:
         regular = _multiple_after(now, running.config.poll_interval)
         return regular if self._edge is None else min(regular, self._edge)
 
-    def is_edge(self, at: datetime) -> bool:
-        """Say whether a schedule or override changes at an instant: no phase delays that."""
-        return at == self._edge
+    @property
+    def edge(self) -> datetime | None:
+        """When a schedule or override changes next, as of the last call: no phase delays that."""
+        return self._edge
 
 
 class TickTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
@@ -55,8 +56,10 @@ class TickTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler ships no typ
         """Return the wall time of the next tick. It depends on the clock alone."""
         del previous, now
         planned = self._agenda.next_after(self._clock.now())
-        phase = timedelta(0) if self._agenda.is_edge(planned) else self._phase()
-        return self._clock.wall_at(planned) + phase + _A_HAIR
+        due = self._clock.wall_at(planned) + self._phase()
+        if self._agenda.edge is not None:
+            due = min(due, self._clock.wall_at(self._agenda.edge))
+        return due + _A_HAIR
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("ticks are not stored")

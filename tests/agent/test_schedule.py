@@ -67,6 +67,16 @@ def test_the_trigger_is_a_hair_late_and_never_early_and_the_same_when_asked_twic
     assert timedelta(seconds=0.5) < first - wall < timedelta(seconds=0.502)
 
 
+@pytest.mark.parametrize(("early", "due"), [("20s", 37), ("25s", 35), ("30s", 30), ("31s", 29)])
+def test_no_phase_delays_an_edge(early: str, due: float) -> None:
+    start = EIGHT - timedelta(seconds=60)
+    config = running(SCHEDULE.replace("20s", early))
+    clock = ScaledClock(lambda: start, lambda: 0.0)
+    trigger = TickTrigger(clock, Agenda(lambda: config), lambda: timedelta(seconds=7))
+    fires = trigger.get_next_fire_time(None, start)
+    assert fires - start == timedelta(seconds=due, milliseconds=1)
+
+
 def test_central_may_spread_nodes_within_a_poll() -> None:
     wall = datetime(2026, 3, 1, tzinfo=UTC)
     clock = ScaledClock(lambda: wall, lambda: 0.0)
