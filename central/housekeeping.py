@@ -1,10 +1,10 @@
-"""What people leave behind: finished audit days are sealed, old ones and dead logins removed."""
+"""What is left behind: audit days are sealed, old ones, dead logins and old streams removed."""
 
 import logging
 
 from sqlalchemy import Engine, text
 
-from central.store import audit, audit_trail, logins, sessions, throttles
+from central.store import audit, audit_trail, logins, sessions, streams, throttles
 from central.store.audit import Actor, Event
 
 log = logging.getLogger(__name__)
@@ -27,5 +27,5 @@ def tidy(engine: Engine) -> None:
         if removed:
             event = Event("AUDIT_DAYS_REMOVED", "SYSTEM", "audit", details={"rows": removed})
             audit.append(connection, CENTRAL, event)
-        for store in (logins, sessions, throttles):
+        for store in (logins, sessions, throttles, streams):
             store.forget_old(connection)
