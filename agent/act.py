@@ -48,11 +48,13 @@ class Failed:
     Attributes:
         retry: the next tick may simply try again.
         is_capacity: there is no room or no quota for more instances.
+        token: of the write; empty when it never came to one.
     """
 
     cause: Cause
     retry: bool
     is_capacity: bool = False
+    token: str = ""
 
 
 Outcome = Applied | Skipped | Failed
@@ -159,14 +161,14 @@ class Actor:
 
     def _not_accepted(self, ref: PoolRef, intent: Intent, cause: Cause) -> Outcome:
         if is_capacity(cause.code, cause.message):
-            return Failed(_sure(cause), retry=False, is_capacity=True)
+            return Failed(_sure(cause), retry=False, is_capacity=True, token=intent.token)
         if cause.certainty == "unknown":
             return self._read_back(ref, intent, cause)
         if cause.status == 412 or (cause.status == 409 and cause.code == "IncorrectState"):
             self._journal.close(intent, "failed")
             text = f"deferred to the next tick: {cause.message or cause.code}"
             return Skipped("changed_meanwhile" if cause.status == 412 else "busy", text)
-        return Failed(cause, retry=cause.retry)
+        return Failed(cause, retry=cause.retry, token=intent.token)
 
     def _read_back(self, ref: PoolRef, intent: Intent, cause: Cause) -> Outcome:
         try:
@@ -176,7 +178,7 @@ class Actor:
             return Skipped("unresolved", text)
         if found.pool.size == intent.to and found.etag != intent.etag:
             return _applied(intent, recovered=True)
-        return Failed(_sure(cause), retry=True)
+        return Failed(_sure(cause), retry=True, token=intent.token)
 
 
 def _changed(found: Versioned, decision: Resize) -> Skipped | None:

@@ -113,7 +113,8 @@ class Reporter:
         if isinstance(outcome, Failed):
             event = "CAPACITY_ERROR" if outcome.is_capacity else "SCALE_FAILED"
             row = _row(report, now, event, str(outcome.cause), detail)
-            return self._outbox.put([_entry(row, Worth.FACT, now)])
+            reference = f"write:{outcome.token}:failed" if outcome.token else None
+            return self._outbox.put([_entry(row, Worth.FACT, now, reference)])
         return True
 
     def trouble(self, report: PoolReport, event: str, reason: str, now: datetime) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from agent.clock import SteppedClock
 from agent.journal import Journal
 from agent.pools import PoolSummary
@@ -134,6 +136,31 @@ def test_while_the_disk_is_full_scaling_goes_on_and_each_resize_is_told_once(
     assert pools.tokens == [written.token]
     assert events_of(agent) == ["SCALE_OUT"]
     agent.close()
+
+
+def test_a_refusal_told_right_before_a_crash_is_not_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    pools = FakePools(web=FakePool(2))
+    yaml = config_yaml(floor("web"))
+    agent, _ = agent_on(pools, tmp_path, yaml, threads=0)
+    pools.fail["resize"] = [refusal(400, "InvalidParameter")]
+    # The process ends between the outbox and the journal: nothing else happens at that place.
+    monkeypatch.setattr(agent.journal, "close", die)
+    with pytest.raises(Killed):
+        agent.tick()
+    agent.outbox.close()
+
+    again, _ = agent_on(pools, tmp_path, yaml, threads=0)
+    again.tick()
+    assert events_of(again).count("SCALE_FAILED") == 1
+    again.close()
 
 
 def test_a_surprise_in_one_pool_is_told_and_the_others_go_on(tmp_path: Path) -> None:
