@@ -127,12 +127,16 @@ def connect(url: str | None = None) -> OperatorClient:
     """A client with the token of the environment or of the saved session; it ends with the command.
 
     Raises:
-        OperatorError: the address would carry secrets in the clear.
+        OperatorError: the address would carry secrets in the clear; nobody is logged in and no
+            address is given.
     """
     environment = os.environ
     address = central_url(url, environment)
     saved = SavedSession.load(session_file(environment))
     token = environment.get("POOLKEEPER_TOKEN")
+    addressed = url or environment.get("POOLKEEPER_CENTRAL_URL")
+    if saved is None and token is None and not addressed:
+        raise OperatorError("Log in first: poolkeeper login --url https://CENTRAL.")
     if token is None and saved is not None and saved.url == address:
         token = saved.token  # a token is only ever sent to the central that gave it
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
