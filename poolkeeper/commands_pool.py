@@ -30,10 +30,12 @@ def list_pools(node: str | None, url: str | None, as_json: bool) -> None:
         return
     table = Table("NODE", "POOL", "REGION", "SIZE", "MIN", "MAX", "STATUS", box=None)
     for one in pools:
-        status = "retired" if one.retired_at else one.status
-        sizes = (one.current_instances, one.min_instances, one.max_instances)
+        reported = one.last_analytics_at is not None  # until then, what is stored is a default
+        status = "retired" if one.retired_at else one.status if reported else None
+        size = one.current_instances if reported else None
+        sizes = (size, one.min_instances, one.max_instances)
         shown = ("–" if value is None else str(value) for value in sizes)
-        table.add_row(one.node, one.name, one.region, *shown, status)
+        table.add_row(one.node, one.name, one.region, *shown, status or "–")
     Console().print(table)
 
 

@@ -21,13 +21,14 @@ def status(url: str | None, as_json: bool) -> None:
     with errors_as_sentences():
         client = connect(url)
         nodes = sorted(every_node(client), key=_urgency)
-        pools = client.ask(list[PoolView], "GET", "/v1/pools")
-    sick = [one for one in pools if one.status != "healthy" and one.retired_at is None]
+        every = client.ask(list[PoolView], "GET", "/v1/pools")
+    pools = [one for one in every if one.retired_at is None]
+    sick = [one for one in pools if one.status != "healthy"]
     wrong = [one for one in nodes if _is_wrong(one)]
     if as_json:
         found = {
             "nodes": [one.model_dump(mode="json") for one in nodes],
-            "pools": [one.model_dump(mode="json") for one in pools],
+            "pools": [one.model_dump(mode="json") for one in every],
             "wrong": [one.name for one in wrong] + [f"{one.node}/{one.name}" for one in sick],
         }
         click.echo(json.dumps(found))
@@ -47,7 +48,7 @@ def _is_wrong(one: NodeView) -> bool:
 
 def _print(nodes: list[NodeView], pools: list[PoolView], sick: list[PoolView]) -> None:
     console = Console()
-    size = sum(one.current_instances or 0 for one in pools if one.retired_at is None)
+    size = sum(one.current_instances or 0 for one in pools if one.last_analytics_at is not None)
     active = sum(one.status == "ACTIVE" for one in nodes)
     console.print(f"{active} of {len(nodes)} nodes active, {len(pools)} pools, {size} instances")
     table = Table("NODE", "REGION", "STATUS", "POOLS", "CONFIG", box=None)

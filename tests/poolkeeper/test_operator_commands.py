@@ -179,6 +179,33 @@ def test_retry_offers_again_what_was_refused(central: RunningCentral, shell: She
     assert answer["yaml_config"] == CONFIG
 
 
+def test_pools_that_never_reported_have_no_size_and_retired_ones_are_not_counted(
+    central: RunningCentral, shell: Shell
+) -> None:
+    with central.client(central.create_node("n1")) as agent:
+        central.push("n1", CONFIG)
+        (line,) = shell.ok("pool", "list").splitlines()[1:]
+        assert line.split()[3:] == ["–", "2", "20", "–"]
+        assert "1 pools, 0 instances" in shell("status").stdout
+        agent.post("/v1/heartbeat", json=beat(1, analytics(1, current_instances=5)))
+        (line,) = shell.ok("pool", "list").splitlines()[1:]
+        assert line.split()[3:] == ["5", "2", "20", "healthy"]
+        assert "1 pools, 5 instances" in shell("status").stdout
+    central.push("n1", "version: 1\npools: []\n")
+    assert "0 pools, 0 instances" in shell("status").stdout
+
+
+@pytest.mark.parametrize("saved", [None, "{damaged"])
+def test_without_a_session_a_command_says_to_log_in(tmp_path: Path, saved: str | None) -> None:
+    if saved is not None:
+        (tmp_path / "session.json").write_text(saved, encoding="utf-8")
+    done = Shell(tmp_path)("node", "list")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "Error: Log in first: poolkeeper login --url https://CENTRAL.\n",
+    )
+
+
 def test_looking_after_a_node(central: RunningCentral, shell: Shell) -> None:
     first = central.create_node("n1")
     second = shell.ok("node", "rotate-key", "n1", "--overlap", "7d").strip()
