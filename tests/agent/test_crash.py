@@ -93,7 +93,7 @@ def test_a_kill_between_outbox_and_journal_tells_the_step_once(
     central = FakeCentral()
     first = agent_with(rig, central, None, yaml)
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise Killed
 
     # The instant between two lines of the agent cannot be reached from outside.
