@@ -164,7 +164,9 @@ def fail(error: OperatorError) -> NoReturn:
         if "line" in detail:
             place = f"line {detail['line']}, column {detail['column']}"
             where = f"{detail['path']}: " if detail.get("path") else ""
-            click.echo(f"  {place}: {where}{detail['message']}", err=True)
+            line = f"{place}: {where}{detail['message']}"
+            if line not in str(error):  # the sentence names the first one
+                click.echo(f"  {line}", err=True)
     raise SystemExit(error.exit_code)
 
 

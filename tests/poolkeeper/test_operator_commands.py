@@ -145,6 +145,7 @@ def test_a_bad_file_is_refused_with_every_place(central: RunningCentral, shell: 
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: The configuration has ")
     assert "  line 6, column 5: pools[0].regoin: " in done.stderr
+    assert done.stderr.count("pools[0].region: is missing") == 1
 
 
 def test_a_push_that_terminates_instances_asks_first(central: RunningCentral, shell: Shell) -> None:
