@@ -69,10 +69,12 @@ def instant(text: str, zone: str, option: str) -> datetime:
     """An ISO 8601 date or time as UTC; without an offset it is local time in `zone`."""
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         sentence = f"{option}: {text!r} is not an ISO 8601 time such as 2026-03-29T02:00:00Z"
         raise Failure(sentence) from None
+    if not 1900 <= at.year <= 2199:
+        raise Failure(f"{option}: {text!r} is out of range: years from 1900 to 2199")
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def prints_json(*, asked: bool) -> bool:

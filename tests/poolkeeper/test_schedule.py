@@ -61,6 +61,8 @@ def test_a_plot_is_drawn(config: Path, tmp_path: Path, name: str) -> None:
 
 BAD = {
     "a time that is none": (["--from", "soon", "--to", "2026-01-01"], "'soon' is not an ISO"),
+    "the first year": (["--from", "0001-01-01", "--to", "2026-01-01"], "is out of range"),
+    "the last year": (["--from", "2026-01-01", "--to", "9999-12-31"], "is out of range"),
     "an end before the start": (["--from", "2026-01-02", "--to", "2026-01-01"], "must be later"),
     "a lifetime": (["--from", "2026-01-02", "--to", "2096-01-01"], "more than ten years"),
     "an unknown pool": (
