@@ -12,7 +12,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from agent.settings import DEFAULT_LISTEN
+from agent.addresses import DEFAULT_LISTEN
 
 _COLOURS = {"healthy": "green", "warning": "yellow", "error": "red"}
 _ADDRESS_FILE = "status.url"

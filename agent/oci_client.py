@@ -22,10 +22,10 @@ from oci.circuit_breaker import NoCircuitBreakerStrategy
 from agent import causes
 from agent.clock import Monotonic, Wall
 from agent.errors import CallError, Cause
+from agent.oci_auth import OciAuth
 from agent.oci_calls import MONITORING, Answer, Call
 from agent.principal import AuthUnavailableError, Principal, Token
 from agent.retrying import wait_before_retry
-from agent.settings import OciAuth
 from agent.throttle import Breaker, TokenBucket
 
 TIMEOUTS = (3.0, 10.0)

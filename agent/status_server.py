@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agent.addresses import Listen
 from agent.service import Agent
-from agent.settings import Listen
 from agent.status import health, status_document
 from agent.telemetry import Telemetry
 

@@ -18,10 +18,12 @@ from agent import files, journal, outbox, state
 from agent.act import Actor
 from agent.central_client import CentralClient, CentralError
 from agent.clock import parse_instant
+from agent.oci_auth import OciAuth
 from agent.oci_client import Credentials, Means, OciClient
 from agent.oci_pools import OciPools
+from agent.rehearsal import ClockSpec
 from agent.service import Agent, Ports, Surroundings
-from agent.settings import ClockSpec, OciAuth, Settings
+from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
 from agent.throttle import TokenBucket
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent.addresses import check_central_url
 from agent.errors import SettingsError
 from agent.install.steps import InstallError
-from agent.settings import check_central_url
 
 HEADER = """\
 # Settings of the Poolkeeper agent. No secrets: those lie in credentials/ beside this file.

@@ -12,10 +12,12 @@ from typing import Any
 
 from agent.compose import build
 from agent.heartbeat import Central
+from agent.oci_auth import OciAuth
 from agent.oci_client import Credentials, Means, OciClient
 from agent.oci_pools import OciPools
+from agent.rehearsal import ClockSpec
 from agent.service import Agent, OnDecision, Ports, Surroundings
-from agent.settings import ClockSpec, OciAuth, Settings
+from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
 from agent.throttle import TokenBucket
 from shared.engine.model import Decision

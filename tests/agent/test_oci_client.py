@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agent.errors import CallError, Cause
+from agent.oci_auth import OciAuth
 from agent.oci_calls import COMPUTE, Call
 from agent.oci_client import OciClient
-from agent.settings import OciAuth
 from simulator.faults import Rule
 from tests.agent.rig import COMPARTMENT, REGION, Rig
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from agent.oci_auth import OciAuth
 from agent.principal import AuthUnavailableError, Principal, Token
-from agent.settings import OciAuth, read_settings
+from agent.settings import read_settings
 from tests.agent.rig import NOON, Decisions, Rig, config_yaml, pool_yaml, until, wall_now
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.addresses import check_central_url
 from agent.errors import SettingsError
-from agent.settings import check_central_url, parse_clock, read_settings
+from agent.rehearsal import parse_clock
+from agent.settings import read_settings
 
 STATE = {"POOLKEEPER_STATE_DIR": "/var/lib/x"}
 API_KEY = {

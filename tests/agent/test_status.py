@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from agent.addresses import Listen, parse_listen
 from agent.commands_status import status
 from agent.errors import SettingsError
 from agent.logs import Lines, facts
 from agent.service import Agent
-from agent.settings import Listen, parse_listen
 from agent.status import health
 from agent.status_server import ADDRESS_FILE, serving
 from tests.agent.rig import Rig, config_yaml, pool_yaml
