@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from agent.act import Applied, Failed, Outcome
 from agent.node_metrics import NodeMetrics
-from agent.outbox import Entry, Outbox, Worth
+from agent.outbox import Outbox
+from agent.records import Entry, Worth
 from agent.restraints import Restraint
 from agent.sources.model import PoolReadings
 from agent.state import PoolNotes

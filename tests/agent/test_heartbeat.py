@@ -9,7 +9,7 @@ import pytest
 from agent.central_client import CentralError
 from agent.clock import SteppedClock
 from agent.errors import SettingsError
-from agent.outbox import Entry, Worth
+from agent.records import Entry, Worth
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
 from shared.config.hashing import config_hash

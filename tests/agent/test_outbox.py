@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import SettingsError
-from agent.outbox import Entry, Outbox, Worth
+from agent.outbox import Outbox
+from agent.records import Entry, Worth
 from tests.fakes import NOON, counter
 
 
@@ -135,11 +136,11 @@ def test_an_unusable_file_is_set_aside_and_a_new_stream_begins(
 def test_a_disk_that_was_full_for_long_drops_nothing_that_was_stored(tmp_path: Path) -> None:
     outbox = outbox_at(tmp_path / "o.db", max_bytes=100_000)
     outbox.put([entry(f"s{number}") for number in range(100)])
-    pages = outbox._db.execute("PRAGMA page_count").fetchone()[0]
-    outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    pages = outbox._file.db.execute("PRAGMA page_count").fetchone()[0]
+    outbox._file.db.execute(f"PRAGMA max_page_count = {pages}")
     for _ in range(30):
         outbox.put([entry("x" * 15_000)])
-    outbox._db.execute("PRAGMA max_page_count = 1073741823")
+    outbox._file.db.execute("PRAGMA max_page_count = 1073741823")
     outbox._unsaved.clear()
     outbox.put([entry("later")])
     assert texts(outbox) == [*(f"s{number}" for number in range(100)), "later"]
@@ -159,14 +160,14 @@ def test_a_read_that_fails_in_passing_costs_no_history(tmp_path: Path) -> None:
     problems: list[str] = []
     outbox = outbox_at(tmp_path / "o.db", problems)
     outbox.put([entry("a"), entry("b")])
-    stream, works = outbox.stream_id, outbox._db
-    outbox._db = Unreadable(works)  # type: ignore[assignment] # the disk of the test never fails
+    stream, works = outbox.stream_id, outbox._file.db
+    outbox._file.db = Unreadable(works)  # type: ignore[assignment] # the disk of the test never fails
     assert texts(outbox) == []
     assert outbox.pending() == 0
     assert len(problems) == 1, "said once, not at every heartbeat"
     assert "disk I/O error" in problems[0]
 
-    outbox._db = works
+    outbox._file.db = works
     assert texts(outbox) == ["a", "b"]
     assert outbox.stream_id == stream
     assert not list(tmp_path.glob("*.corrupt-*"))
@@ -191,11 +192,11 @@ def test_a_file_that_breaks_while_it_is_open_is_set_aside(tmp_path: Path) -> Non
     problems: list[str] = []
     outbox = outbox_at(path, problems)
     outbox.put([entry("x" * 1000) for _ in range(50)])
-    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 100_000)
-    outbox._db.execute("PRAGMA shrink_memory")
+    outbox._file.db.execute("PRAGMA shrink_memory")
     outbox.batch(500, 10**6)
     outbox.put([entry("later")])
     assert texts(outbox) == ["later"]
@@ -209,14 +210,14 @@ def test_a_disk_that_refuses_is_outlived_in_memory(tmp_path: Path) -> None:
     outbox = outbox_at(path, problems)
     blocker = sqlite3.connect(path)
     pages = blocker.execute("PRAGMA page_count").fetchone()[0]
-    outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    outbox._file.db.execute(f"PRAGMA max_page_count = {pages}")
     for number in range(30):
         outbox.put([entry(f"m{number} {'x' * 50}", Worth.METRIC) for _ in range(100)])
     outbox.put([entry("fact", Worth.FACT)])
     assert len(problems) == 1, "said once, not at every tick"
     assert "holding records in memory" in problems[0]
 
-    outbox._db.execute("PRAGMA max_page_count = 1073741823")
+    outbox._file.db.execute("PRAGMA max_page_count = 1073741823")
     outbox.put([entry("later")])
     blocker.close()
     left = texts(outbox, 10_000, 10**7)
