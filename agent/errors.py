@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+_SERVER_ERROR = 500
 Certainty = Literal["refused", "not_sent", "unknown"]
 
 
@@ -31,6 +32,18 @@ class Cause:
     certainty: Certainty = "refused"
     retry: bool = False
     retry_after: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """What failures have in common that are one and the same to an operator.
+
+        An outage answers 500, 503 or not at all, by turns and for any operation.
+        """
+        if self.code == "AuthUnavailable":
+            return self.code
+        if self.status is None or self.status >= _SERVER_ERROR:
+            return "no good answer"
+        return f"{self.status} {self.code}"
 
     def __str__(self) -> str:
         status = f" {self.status}" if self.status is not None else ""

@@ -29,7 +29,7 @@ from agent.sources.model import MetricSource
 from agent.state import StateStore
 from agent.tick import Ticker
 from agent.trace import Trace
-from agent.turn import Parts
+from agent.turns import Parts
 from agent.version import CAPABILITIES, tzdata_version, version
 from agent.workers import InlineWorkers, ThreadWorkers, Workers
 from shared.config.problems import ConfigError

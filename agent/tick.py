@@ -11,7 +11,8 @@ from agent.native import NativeWatch
 from agent.observe import Site, SiteView, look, site_of
 from agent.restraints import Restraints
 from agent.sources.model import MetricSource
-from agent.turn import Parts, Turn, Turns
+from agent.turn import Turn
+from agent.turns import Parts, Turns
 from agent.workers import Workers
 from shared.engine.plan import Plan
 

@@ -12,7 +12,7 @@ from agent.journal import Intent, Journal
 from agent.observe import needs_members, with_members
 from agent.pools import Instance, PoolSummary
 from agent.state import Backoff, PoolNotes, StateStore
-from agent.turn import after_crash
+from agent.turns import after_crash
 from shared.engine.codec import memory_to_json
 from shared.engine.model import Member, Memory, NeedRun
 from tests.fakes import NOON

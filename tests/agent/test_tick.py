@@ -116,8 +116,8 @@ def test_while_the_disk_is_full_scaling_goes_on_and_each_resize_is_told_once(
 ) -> None:
     pools = FakePools(web=FakePool(2))
     agent, clock = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
-    pages = agent.outbox._db.execute("PRAGMA page_count").fetchone()[0]
-    agent.outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    pages = agent.outbox._file.db.execute("PRAGMA page_count").fetchone()[0]
+    agent.outbox._file.db.execute(f"PRAGMA max_page_count = {pages}")
     agent.reporter.lifecycle("FILLER", "x" * 4000, NOON)
     assert not agent.outbox.put(())
     web = pool_id("web")
@@ -126,7 +126,7 @@ def test_while_the_disk_is_full_scaling_goes_on_and_each_resize_is_told_once(
     assert written is not None
     assert written.status == "open", "a process that ends now leaves the telling to the next one"
 
-    agent.outbox._db.execute("PRAGMA max_page_count = 1073741823")
+    agent.outbox._file.db.execute("PRAGMA max_page_count = 1073741823")
     for _ in range(2):
         clock.advance(timedelta(seconds=30))
         agent.tick()
@@ -207,6 +207,45 @@ def test_a_pool_that_may_not_be_read_is_told_once_per_back_off(tmp_path: Path) -
         agent.tick()
         clock.advance(timedelta(seconds=30))
     assert events_of(agent) == ["SCALE_FAILED"] * 4, "after 0, 1, 3 and 7 minutes"
+    agent.close()
+
+
+def test_an_outage_of_writes_is_one_row_at_its_start_and_one_at_its_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pools = FakePools(web=FakePool(2))
+    agent, clock = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
+    codes = [(503, "ServiceUnavailable"), (500, "InternalError"), (503, "ServiceUnavailable")]
+    pools.fail["get"] = [refusal(*codes[n % 3]) for n in range(20)]
+    with caplog.at_level("INFO"):
+        for _ in range(20):
+            agent.tick()
+            clock.advance(timedelta(seconds=30))
+        assert events_of(agent) == ["SCALE_FAILED"]
+        assert [r.levelname for r in caplog.records if r.name == "agent.notices"] == ["ERROR"]
+        agent.tick()
+    assert events_of(agent) == ["SCALE_FAILED", "SCALE_FAILURES_ENDED", "SCALE_OUT"]
+    told = [r for r in agent.outbox.batch(500, 10**6).records if r.get("scaling_event")]
+    assert told[1]["scaling_reason"] == (
+        "no good answer: 20 times from 2026-01-15T12:00:00+00:00 to 2026-01-15T12:09:30+00:00"
+    )
+    agent.close()
+
+
+def test_a_change_of_the_failure_is_told_and_a_need_that_went_away_ends_it(tmp_path: Path) -> None:
+    pools = FakePools(web=FakePool(2))
+    agent, clock = agent_on(pools, tmp_path, config_yaml(floor("web")), threads=0)
+    pools.fail["get"] = [refusal(503, "ServiceUnavailable") for _ in range(3)]
+    pools.fail["get"] += [refusal(429, "TooManyRequests") for _ in range(2)]
+    for _ in range(5):
+        agent.tick()
+        clock.advance(timedelta(seconds=30))
+    assert events_of(agent) == ["SCALE_FAILED", "SCALE_FAILURES_ENDED", "SCALE_FAILED"]
+    pools.pools[pool_id("web")].size = 4  # somebody else did it
+    for _ in range(12):
+        agent.tick()
+        clock.advance(timedelta(seconds=30))
+    assert events_of(agent)[3:] == ["EXTERNAL_CHANGE", "SCALE_FAILURES_ENDED"]
     agent.close()
 
 
