@@ -12,8 +12,11 @@ from central.permissions import Permission, allows, required
 from central.store import audit, sessions
 from central.store.audit import Actor, Event
 from central.tokens import digest
+from central.web.forms import CSRF_FIELD, Form, is_form, read_form
+from central.web.places import is_page
 
 log = logging.getLogger(__name__)
+POLL_HEADER = "x-poll"  # a page that keeps itself fresh is not a person who is there
 LOG_IN = "Log in first: poolkeeper login."
 
 
@@ -33,6 +36,8 @@ async def authorize(request: Request) -> None:
     if permission is None:
         log.error("%s %s is in no table of permissions", request.method, template)
         raise ApiError(403, "forbidden", "Nobody may do this: no permission is set for it.")
+    if is_page(request) and is_form(request):
+        await read_form(request)  # its CSRF token is checked before anything else
     await run_in_threadpool(_admit, request, permission)
 
 
@@ -42,7 +47,9 @@ def _admit(request: Request, permission: Permission) -> None:
     if shown is None:
         raise ApiError(401, "unauthorized", LOG_IN)
     with deps.engine.begin() as connection:
-        live = sessions.find(connection, digest(shown.text), shown.kind)
+        live = sessions.find(
+            connection, digest(shown.text), shown.kind, touch=POLL_HEADER not in request.headers
+        )
     if live is None:
         raise ApiError(401, "unauthorized", LOG_IN)
     nobody = anonymous(request)
@@ -51,7 +58,9 @@ def _admit(request: Request, permission: Permission) -> None:
     )
     try:
         if shown.kind == "cookie":
-            credentials.check_not_forged(request, shown.text, deps.public_url)
+            form: Form | None = getattr(request.state, "form", None)
+            token = None if form is None else form.get(CSRF_FIELD)
+            credentials.check_not_forged(request, shown.text, deps.public_url, token)
         _check(actor, permission)
     except ApiError as refusal:
         _audit_denial(request, actor, refusal)

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from psycopg2 import errors as pg
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -30,6 +30,8 @@ from central.routes import (
     oidc,
     users,
 )
+from central.web import assets, fleet, sign_in
+from central.web.places import refusal, wants_page
 from central.web_headers import WebHeaders
 from shared.wire import Problem
 
@@ -68,6 +70,9 @@ def create_app(
         charts,
         health,
         metrics,
+        assets,
+        sign_in,
+        fleet,
     ):
         app.include_router(module.router)
     app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)
@@ -100,49 +105,54 @@ def problem(error: ApiError) -> JSONResponse:
     return JSONResponse(body.model_dump(), status_code=error.status, headers=headers)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    return problem(error if isinstance(error, ApiError) else ApiError(500, "internal", "?"))
+def told(request: Request, error: ApiError) -> Response:
+    """A refusal in the form that its reader understands."""
+    return refusal(request, error) if wants_page(request) else problem(error)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Response:
+    return told(request, error if isinstance(error, ApiError) else ApiError(500, "internal", "?"))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     details = [
         {"path": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
         for item in found  # never the input, which may be a password
     ]
     first = f"{details[0]['path']}: {details[0]['message']}" if details else "it cannot be read"
-    return problem(ApiError(422, "invalid", f"The request is not valid: {first}.", details))
+    return told(request, ApiError(422, "invalid", f"The request is not valid: {first}.", details))
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     sentence = str(error.detail) if isinstance(error, HTTPException) else "?"
-    return problem(ApiError(status, CODES.get(status, "invalid"), sentence))
+    return told(request, ApiError(status, CODES.get(status, "invalid"), sentence))
 
 
-async def _database(request: Request, error: Exception) -> JSONResponse:
+async def _database(request: Request, error: Exception) -> Response:
     """The database is away (503), or refuses what the caller wrote, such as a NUL (422)."""
     if isinstance(error, DBAPIError) and isinstance(error.orig, pg.DataError):
-        return problem(ApiError(422, "invalid", UNSTORABLE))
+        return told(request, ApiError(422, "invalid", UNSTORABLE))
     if isinstance(error, OperationalError | PoolTimeoutError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         log.warning("database: %s", type(error).__name__)
         retry_after = deps_of(request).retry_after()
-        return problem(ApiError(503, "unavailable", UNAVAILABLE, retry_after=retry_after))
+        unavailable = ApiError(503, "unavailable", UNAVAILABLE, retry_after=retry_after)
+        return told(request, unavailable)
     return await _unexpected(request, error)
 
 
-async def _value(request: Request, error: Exception) -> JSONResponse:
+async def _value(request: Request, error: Exception) -> Response:
     """psycopg2 refuses a NUL before it reaches the database, with a bare ValueError."""
     if "NUL (0x00)" in str(error):
-        return problem(ApiError(422, "invalid", UNSTORABLE))
+        return told(request, ApiError(422, "invalid", UNSTORABLE))
     return await _unexpected(request, error)
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Response:
     request_id = getattr(request.state, "request_id", "-")
     log.error("request %s failed", request_id, exc_info=error)
-    return problem(
-        ApiError(500, "internal", f"Central failed; its log tells why under {request_id}.")
-    )
+    failed = ApiError(500, "internal", f"Central failed; its log tells why under {request_id}.")
+    return told(request, failed)

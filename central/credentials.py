@@ -49,8 +49,12 @@ def csrf_token(session_text: str) -> str:
     return hmac.new(session_text.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def check_not_forged(request: Request, session_text: str, public_url: str | None) -> None:
+def check_not_forged(
+    request: Request, session_text: str, public_url: str | None, of_form: str | None = None
+) -> None:
     """Refuse a browser's unsafe request that another site may have caused.
+
+    `of_form` is the CSRF token in the form of a page, None where no form is taken.
 
     Raises:
         ApiError: 403 without our Origin and this session's CSRF token, 415 for another type.
@@ -58,12 +62,12 @@ def check_not_forged(request: Request, session_text: str, public_url: str | None
     if request.method in SAFE_METHODS:
         return
     check_origin(request, public_url)
-    given = request.headers.get(CSRF_HEADER, "")
+    given = request.headers.get(CSRF_HEADER) or of_form or ""
     if not hmac.compare_digest(given.encode(), csrf_token(session_text).encode()):
         raise ApiError(403, "forged", FOREIGN)
     has_body = request.headers.get("content-length", "0") != "0"
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if has_body and kind not in {"application/json", "application/yaml"}:
+    if has_body and of_form is None and kind not in {"application/json", "application/yaml"}:
         raise ApiError(415, "type", "Send application/json.")
 
 

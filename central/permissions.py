@@ -89,6 +89,13 @@ GET    /v1/audit/export                            admin
 GET    /v1/audit/verify                            admin
 GET    /v1/audit/retention                         admin
 PUT    /v1/audit/retention                         admin
+
+GET    /assets/{name:path}                         public
+GET    /sign-in                                    public
+POST   /sign-in                                    public
+POST   /sign-out                                   own
+GET    /                                           read
+GET    /fleet/rows                                 read
 """
 
 

@@ -57,10 +57,11 @@ def start(connection: Connection, user_id: int, opening: Opening) -> datetime:
     return expires
 
 
-def find(connection: Connection, token_hash: str, kind: Kind) -> Live | None:
+def find(connection: Connection, token_hash: str, kind: Kind, *, touch: bool = True) -> Live | None:
     """The live session of a token, with the role read now; None for any other token.
 
-    Marks the session as seen, at most once a minute.
+    Marks the session as seen, at most once a minute; not without `touch`, which is how a page
+    that keeps itself fresh lets its session end from idleness.
     """
     statement = (
         select(
@@ -85,7 +86,7 @@ def find(connection: Connection, token_hash: str, kind: Kind) -> Live | None:
         return None
     *values, stale = row
     live = Live(*values)
-    if stale:
+    if stale and touch:
         seen = update(user_sessions).where(user_sessions.c.id == live.id)
         connection.execute(seen.values(last_seen_at=func.now()))
     return live

@@ -59,7 +59,7 @@ def test_every_role_on_every_route(central: RunningCentral, who: str) -> None:
 
 def try_everything(client: httpx.Client, who: str) -> None:
     for (method, path), permission in ROUTES.items():
-        if (method, path) == ("POST", "/v1/logout"):
+        if (method, path) in {("POST", "/v1/logout"), ("POST", "/sign-out")}:
             continue  # it works for everybody who is logged in, and only once
         answer = client.request(method, filled(path))
         is_json = answer.headers.get("Content-Type") == "application/json"
@@ -99,6 +99,11 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         lambda c: c.post("/v1/session", json=BODY, headers={"Origin": str(c.base_url)}),
     ),
     ("POST", "/v1/logout"): ("LOGOUT", lambda c: c.post("/v1/logout")),
+    ("POST", "/sign-in"): (
+        "LOGIN",
+        lambda c: c.post("/sign-in", data=BODY, headers={"Origin": str(c.base_url)}),
+    ),
+    ("POST", "/sign-out"): ("LOGOUT", lambda c: c.post("/sign-out", data={})),
     ("POST", "/v1/password"): (
         "PASSWORD_CHANGED",
         lambda c: c.post("/v1/password", json={"current": PASSWORD, "new": "another password"}),
@@ -213,7 +218,7 @@ def test_a_change_leaves_exactly_one_row(
     action, call = CHANGES[route]
     before = last_id(central)
     answer = call(eva)
-    assert answer.is_success, answer.text
+    assert answer.status_code < 400, answer.text
     rows: list[dict[str, Any]] = central.rows(
         "SELECT * FROM audit_logs WHERE id > :id ORDER BY id", id=before
     )
