@@ -29,6 +29,7 @@ from central.routes import (
     nodes,
     oidc,
     users,
+    pool_events,
 )
 from central.web import assets, fleet, sign_in
 from central.web.places import refusal, wants_page
@@ -71,6 +72,7 @@ def create_app(
         health,
         metrics,
         assets,
+        pool_events,
         sign_in,
         fleet,
     ):

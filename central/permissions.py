@@ -72,6 +72,7 @@ GET    /v1/metrics                                 read
 GET    /v1/metrics/chart                           read
 GET    /v1/schedules                               read
 GET    /v1/system-analytics                        read
+GET    /v1/pools/{pool:path}/events                read
 GET    /v1/retention                               read
 PUT    /v1/retention/{kind}                        admin
 

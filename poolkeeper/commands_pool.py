@@ -1,4 +1,4 @@
-"""`poolkeeper pool list|show`: what central knows of the pools, and what was decided and why."""
+"""`poolkeeper pool list|show|events`: what central knows of pools, what was decided and why."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences, segment
 from shared.wire_operator import AnalyticsRow, PoolView
@@ -58,6 +59,38 @@ def show(name: str, hours: float, url: str | None, as_json: bool) -> None:
     for row in rows:
         cpu = "–" if row.avg_cpu_utilization is None else f"{row.avg_cpu_utilization:.0f}"
         sizes = (str(row.current_instances), str(row.active_instances))
-        event, reason = row.scaling_event or "", row.scaling_reason or ""
+        event, reason = row.scaling_event or "", Text(row.scaling_reason or "")
         table.add_row(f"{row.timestamp:%Y-%m-%d %H:%M:%S}", *sizes, cpu, event, reason)
     Console().print(table)
+
+
+@pool.command(epilog="\b\nExample:\n  poolkeeper pool events n1/web --hours 168")
+@click.argument("name")
+@click.option("--hours", type=click.FloatRange(0.1, 24 * 730), default=24.0, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@CENTRAL
+@JSON
+def events(name: str, hours: float, limit: int, url: str | None, as_json: bool) -> None:
+    """Resizes of a pool (by OCID, name or NODE/NAME) and failed ones with reasons, newest last."""
+    now = datetime.now(UTC)
+    since = now - timedelta(hours=hours)
+    query = {"from": since.isoformat(), "to": now.isoformat(), "limit": str(limit)}
+    path = f"/v1/pools/{segment(name)}/events"
+    with errors_as_sentences():
+        rows = connect(url).ask(list[AnalyticsRow], "GET", path, params=query)
+    if as_json:
+        click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
+        return
+    table = Table("TIME (UTC)", "EVENT", "SIZE", "REASON", box=None)
+    for row in reversed(rows):
+        size = _change_of(row)
+        reason = Text(row.scaling_reason or "")
+        table.add_row(f"{row.timestamp:%Y-%m-%d %H:%M:%S}", row.scaling_event or "", size, reason)
+    Console().print(table)
+
+
+def _change_of(row: AnalyticsRow) -> str:
+    made = row.decision or {}
+    if "before" in made and "to" in made:
+        return f"{made['before']} → {made['to']}"
+    return str(row.current_instances)

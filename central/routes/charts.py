@@ -56,7 +56,7 @@ def pool_chart(
     with deps.engine.connect() as connection:
         found = history.find_pool(connection, pool)
         used, rows = charts.pool_chart(connection, found["id"], charts.Range(*between, step))
-    return _answer(PoolPoint, rows, form, used)
+    return answer(PoolPoint, rows, form, used)
 
 
 @router.get("/metrics/chart", response_model=list[MetricPoint], responses=CSV)
@@ -78,7 +78,7 @@ def metric_chart(
             "metric": metric,
         }
         used, rows = charts.metric_chart(connection, series, charts.Range(*between, step))
-    return _answer(MetricPoint, rows, form, used)
+    return answer(MetricPoint, rows, form, used)
 
 
 @router.get("/metrics", response_model=list[MetricRow], responses=CSV)
@@ -102,7 +102,7 @@ def metric_rows(
         pool_id = None if pool is None else history.find_pool(connection, pool)["id"]
         page = records.Page(*between, after, limit)
         rows = records.metric_rows(connection, page, node=node, pool=pool_id, metric=metric)
-    return _answer(MetricRow, rows, form)
+    return answer(MetricRow, rows, form)
 
 
 @router.get("/system-analytics", response_model=list[SystemRow], responses=CSV)
@@ -117,7 +117,7 @@ def system_rows(
     """The fleet every five minutes, oldest first; continue as with metrics."""
     with deps.engine.connect() as connection:
         rows = records.system_rows(connection, records.Page(*between, after, limit))
-    return _answer(SystemRow, rows, form)
+    return answer(SystemRow, rows, form)
 
 
 @router.get("/schedules", response_model=list[ScheduleRow], responses=CSV)
@@ -132,7 +132,7 @@ def schedule_rows(
     """Schedules of the active configurations by id, from the one after `after` on."""
     with deps.engine.connect() as connection:
         rows = records.schedule_rows(connection, node=node, after=after, limit=limit)
-    return _answer(ScheduleRow, rows, form)
+    return answer(ScheduleRow, rows, form)
 
 
 @router.get("/retention")
@@ -160,9 +160,10 @@ def change_retention(
     return KeptFor(kind=kind, days=days)
 
 
-def _answer(
+def answer(
     kind: type[BaseModel], rows: Sequence[dict[str, Any]], form: str, step: int | None = None
 ) -> Response:
+    """Rows as JSON or CSV, in the model's words; `step` tells a chart's step in seconds."""
     models = [kind.model_validate(aware(row)) for row in rows]
     headers = {} if step is None else {"X-Step-Seconds": str(step)}
     if form == "csv":

@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,27 @@ def test_looking_after_a_node(central: RunningCentral, shell: Shell) -> None:
     assert (refused.exit_code, "confirm with its name" in refused.output) == (1, True)
     assert shell.ok("node", "delete", "n1", text="n1\n") == "Deleted n1.\n"
     assert central.rows("SELECT * FROM nodes") == []
+
+
+def test_the_events_of_a_pool_are_told_newest_last(central: RunningCentral, shell: Shell) -> None:
+    key = central.create_node("n1")
+    central.push("n1", CONFIG)
+    now = datetime.now(UTC)
+    grown = analytics(
+        1,
+        timestamp=(now - timedelta(minutes=2)).isoformat(),
+        scaling_event="SCALE_OUT",
+        scaling_reason="scales out from 3 to 5: CPU [bold]",
+        decision={"before": 3, "to": 5},
+    )
+    failed = {**grown, "sequence": 2, "scaling_event": "CAPACITY_ERROR", "decision": None}
+    failed |= {"timestamp": (now - timedelta(minutes=1)).isoformat()}
+    with central.client(key) as agent:
+        assert agent.post("/v1/heartbeat", json=beat(1, grown, failed)).status_code == 200
+    first, second = shell.ok("pool", "events", "n1/web").splitlines()[1:]
+    assert "SCALE_OUT       3 → 5" in first
+    assert "CPU [bold]" in first, "a reason is text, not markup"
+    assert "CAPACITY_ERROR  3" in second
+    told = json.loads(shell.ok("pool", "events", "web", "--limit", "1", "--json"))
+    assert [row["scaling_event"] for row in told] == ["CAPACITY_ERROR"]
+    assert shell("pool", "events", "nothing").exit_code == 1
