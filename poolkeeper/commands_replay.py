@@ -23,6 +23,7 @@ from poolkeeper.inputs import (
 )
 from shared.config.models import Config, Limits
 from shared.engine.wording import span
+from shared.replay.curves import size_curve
 from shared.replay.pool import LINE, World
 from shared.replay.run import Run
 from shared.replay.run import replay as replay_over
@@ -180,20 +181,9 @@ def _column(contender: Contender, run: Run, scored: Score) -> dict[str, Any]:
         **score_to_json(scored),
         "settings": contender.settings,
         "skipped": list(contender.skipped),
-        "size_curve": _curve(run),
+        "size_curve": [[_instant(at), *state] for at, *state in size_curve(run)],
         "resize_events": moves,
     }
-
-
-def _curve(run: Run) -> list[list[Any]]:
-    """[at, size, running] wherever one of them changes."""
-    curve: list[list[Any]] = []
-    shown: tuple[int, int] | None = None
-    for step, state in enumerate(zip(run.sizes, run.running, strict=True)):
-        if state != shown:
-            shown = state
-            curve.append([_instant(run.trace.start + step * run.trace.step), *state])
-    return curve
 
 
 _ROWS: tuple[tuple[str, Callable[[Score], str]], ...] = (

@@ -24,7 +24,14 @@ from shared.replay.trace import Trace
 Decide = Callable[[Plan, Observation, Memory], Decision]
 
 
-def replayable(config: Config, pool_name: str) -> tuple[Config, list[str]]:
+def follows_from_demand(policy: Policy) -> bool:
+    """Whether demand alone gives a policy's metric: utilisation in per cent, or a total."""
+    return policy.is_percent or _is_total(policy)
+
+
+def replayable(
+    config: Config, pool_name: str, follows: Callable[[Policy], bool] = follows_from_demand
+) -> tuple[Config, list[str]]:
     """The configuration as it can be replayed, and the policies that had to be left out.
 
     Utilisation in per cent and totals (`per_instance`) follow from demand; other metrics do not.
@@ -33,14 +40,10 @@ def replayable(config: Config, pool_name: str) -> tuple[Config, list[str]]:
     pool = config.pool(pool_name)
     if pool is None:
         raise KeyError(pool_name)
-    kept = [policy for policy in pool.policies if _follows_from_demand(policy)]
+    kept = [policy for policy in pool.policies if follows(policy)]
     skipped = [policy.name for policy in pool.policies if policy not in kept]
     active = pool.model_copy(update={"policies": kept, "mode": "active"})
     return config.model_copy(update={"pools": [active], "overrides": []}), skipped
-
-
-def _follows_from_demand(policy: Policy) -> bool:
-    return policy.is_percent or _is_total(policy)
 
 
 def _is_total(policy: Policy) -> bool:

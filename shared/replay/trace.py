@@ -55,7 +55,15 @@ def read_trace(text: str, step: timedelta) -> Trace:
     Raises:
         ValueError: one sentence that names the line.
     """
-    points = list(_points(text))
+    return trace_of(list(_points(text)), step)
+
+
+def trace_of(points: list[tuple[float, float]], step: timedelta) -> Trace:
+    """Lay points of (Unix seconds, value) on a grid.
+
+    Raises:
+        ValueError: they are too few, too many, or not in the order of time.
+    """
     if len(points) < 2:
         raise ValueError("a trace needs two rows of timestamp,value at least")
     for number, (before, after) in enumerate(pairwise(points)):
