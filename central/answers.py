@@ -72,5 +72,7 @@ class Answers:
             ack=ack,
             rejected=reply.rejected,
             observe_pools=list(reply.observe_pools),
+            duplicate=reply.duplicate,
+            next_api_key=reply.next_api_key,
             server_time=reply.server_time,
         )

@@ -42,7 +42,14 @@ node_keys = Table(
     _required("created_at"),
     Column("expires_at", TIMESTAMP),
     Column("revoked_at", TIMESTAMP),
+    Column("candidate", Boolean, server_default=text("false"), nullable=False),
     Index("idx_node_keys_node", "node_id"),
+)
+Index(
+    "uq_node_keys_candidate",
+    node_keys.c.node_id,
+    unique=True,
+    postgresql_where=node_keys.c.candidate,
 )
 
 node_state = Table(
@@ -72,6 +79,13 @@ node_state = Table(
     Column("retry_offers", Integer, server_default="0", nullable=False),
     _texts("observe_pools"),
     Column("maintenance", Boolean, server_default=text("false"), nullable=False),
+    Column("rival_boot_id", String(64)),
+    Column("rival_sequence", BigInteger, server_default="0", nullable=False),
+    Column("rival_beats", Integer, server_default="0", nullable=False),
+    Column("rival_heard_at", TIMESTAMP),
+    Column("duplicate_since", TIMESTAMP),
+    Column("rotate_key_since", TIMESTAMP),
+    Column("tenancy", String(255)),
 )
 
 stream_cursors = Table(

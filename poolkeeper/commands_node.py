@@ -63,7 +63,8 @@ def list_nodes(url: str | None, as_json: bool) -> None:
     table = Table("NODE", "REGION", "STATUS", "POOLS", "LAST HEARTBEAT", "CONFIG", box=None)
     for one in nodes:
         seen = f"{one.last_heartbeat:%Y-%m-%d %H:%M:%S} UTC" if one.last_heartbeat else "never"
-        table.add_row(one.name, one.region, one.status, str(one.pools), seen, config_state(one))
+        row = (one.name, one.region, status_words(one), str(one.pools), seen, config_state(one))
+        table.add_row(*row)
     Console().print(table)
 
 
@@ -81,6 +82,11 @@ def show(name: str, url: str | None, as_json: bool) -> None:
     for field, value in found.model_dump(mode="json").items():
         click.echo(f"{field + ':':20}{'-' if value is None else value}")
     click.echo(f"{'configuration:':20}{config_state(found)}")
+
+
+def status_words(one: NodeView) -> str:
+    """A node's status, and whether two agents claim to be it."""
+    return one.status if one.duplicate_since is None else f"{one.status}, two agents"
 
 
 def config_state(one: NodeView) -> str:

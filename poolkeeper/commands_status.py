@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from poolkeeper.commands_node import config_state, every_node
+from poolkeeper.commands_node import config_state, every_node, status_words
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
 from shared.wire_operator import NodeView, PoolView
 
@@ -43,7 +43,7 @@ def _urgency(one: NodeView) -> tuple[bool, int, str]:
 
 def _is_wrong(one: NodeView) -> bool:
     refused = one.active_hash is not None and one.failed_hash == one.active_hash
-    return one.status in {"OFFLINE", "ERROR"} or refused
+    return one.status in {"OFFLINE", "ERROR"} or refused or one.duplicate_since is not None
 
 
 def _print(nodes: list[NodeView], pools: list[PoolView], sick: list[PoolView]) -> None:
@@ -54,7 +54,7 @@ def _print(nodes: list[NodeView], pools: list[PoolView], sick: list[PoolView]) -
     table = Table("NODE", "REGION", "STATUS", "POOLS", "CONFIG", box=None)
     for one in nodes:
         style = "red" if _is_wrong(one) else ""
-        row = (one.name, one.region, one.status, str(one.pools), config_state(one))
+        row = (one.name, one.region, status_words(one), str(one.pools), config_state(one))
         table.add_row(*row, style=style)
     console.print(table)
     for bad in sick:

@@ -119,6 +119,9 @@ class Heartbeat(Message):
     last_tick_at: AwareDatetime | None = None
     goodbye: bool = False
     tzdata_version: str | None = Field(None, max_length=20)
+    tenancy: str | None = Field(
+        None, max_length=255, description="Of OCI; its limits are shared by all of its nodes."
+    )
     config: ConfigReport = Field(default_factory=ConfigReport)
     node_metrics: dict[str, Finite | None] = Field(default_factory=dict, max_length=50)
     records: list[dict[str, Any]] = Field(
@@ -169,6 +172,9 @@ class HeartbeatAnswer(Message):
     drain: Literal["go", "pause"] = "go"
     observe_pools: list[str] = Field(
         default_factory=list, description="OCIDs that this node must no longer resize."
+    )
+    duplicate: bool = Field(
+        default=False, description="Another live agent uses this node's key; one of them observes."
     )
     next_api_key: str | None = Field(
         None,

@@ -96,6 +96,12 @@ class NodeView(Message):
     last_tick_at: AwareDatetime | None
     pools: int
     maintenance: bool | None = None
+    duplicate_since: AwareDatetime | None = Field(
+        None, description="Two live agents use this node's key."
+    )
+    rotate_key_since: AwareDatetime | None = Field(
+        None, description="Its agent is to renew its key, and has not used the new one yet."
+    )
 
 
 class ConfigVersion(Message):

@@ -75,8 +75,8 @@ FAULTS: dict[int, Fault] = {
     ),
     21: Fault(
         "Two agents with one key (a cloned machine)",
-        "Streams and boots tell them apart, no record is mixed up; one state directory has one"
-        " agent, and etags keep two of them from stepping twice.",
+        "Told apart by boots and streams: DUPLICATE_AGENT once, shown while it lasts, and one of"
+        " them only observes. One state directory has one agent; etags stop a double step.",
     ),
     22: Fault("A heartbeat is replayed", "Answered again, stored once."),
     23: Fault("An old heartbeat arrives after a newer one", "No state goes back."),
@@ -93,7 +93,8 @@ FAULTS: dict[int, Fault] = {
     28: Fault("The certificate authority changes", "The bundle is read again without a restart."),
     29: Fault(
         "DNS fails or hangs",
-        "Names are resolved for each connection, on the heartbeat's thread; no tick waits.",
+        "Resolved anew for each connection, within its own limit: 3 s for OCI, where nothing was "
+        "sent then; 15 s in all for central; no tick waits.",
     ),
     30: Fault(
         "401 for everybody",

@@ -39,6 +39,24 @@ class Submission:
         )
 
 
+RIVAL_BEATS = 3  # of a displaced boot, each new: so many prove that it is alive
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A boot that another one has displaced, listened for: see `central.ingest.rivals`.
+
+    `beats` counts what was heard of it since; `is_live`: lately enough to count; `since`: when it
+    was proven to be a second agent.
+    """
+
+    boot_id: str
+    sequence: int
+    beats: int = 0
+    is_live: bool = True
+    since: datetime | None = None
+
+
 @dataclass(slots=True)
 class NodeState:
     """A node as the database has it, locked for the length of the transaction."""
@@ -55,13 +73,17 @@ class NodeState:
     active_generation: int | None = None
     retry_offers: int = 0
     observe_pools: list[str] = field(default_factory=list)
+    is_silent: bool = True
+    rotates_key: bool = False
+    rival: Rival | None = None
+    rival_changed: bool = False
     newest: Submission | None = None
 
-    def is_newer(self, beat: Heartbeat) -> bool:
-        """Whether a heartbeat says something new, rather than being a repeat or a late one."""
-        if beat.boot_id == self.boot_id:
-            return beat.sequence > self.sequence
-        return beat.boot_id != self.previous_boot_id
+    @property
+    def has_duplicate(self) -> bool:
+        """Whether two agents are alive on this node's key."""
+        rival = self.rival
+        return rival is not None and rival.is_live and rival.beats >= RIVAL_BEATS
 
 
 @dataclass(slots=True)
@@ -76,3 +98,5 @@ class Reply:
     rejected: list[Rejected]
     observe_pools: list[str]
     server_time: datetime
+    duplicate: bool = False
+    next_api_key: str | None = field(default=None, repr=False)

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from central.ingest import rivals
 from central.ingest.model import NodeState, Reply, StoredRecord, Submission
+from central.ingest.rivals import Hearing
 from central.liveness import Transition, after_heartbeat
 from shared.wire import Heartbeat, Lifecycle, MetricSample, PoolAnalytics, Rejected
 
@@ -19,13 +21,17 @@ RETRY_OFFERS = 3  # times a refused YAML is offered again after `config retry` o
 class Stored:
     """What the database knew at the start of the transaction.
 
-    `cursors` by (node, stream); `pools` by OCID: (pool id, owner's node id).
+    `cursors` by (node, stream); `pools` by OCID: (pool id, owner's node id); `former` until when a
+    pool was another node's, by (pool id, node id); `own_pools`: the OCIDs of nodes that a boot
+    speaks for which is not theirs.
     """
 
     now: datetime
     nodes: dict[int, NodeState]
     cursors: dict[tuple[int, str], int]
     pools: dict[str, tuple[int, int]]
+    former: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    own_pools: dict[int, list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -46,11 +52,20 @@ def make_plan(batch: list[Submission], stored: Stored) -> Plan:
     plan = Plan()
     for submission in batch:
         node = stored.nodes[submission.node_id]
-        if submission.presence and node.is_newer(submission.beat):
-            _plan_presence(plan, node, submission, stored.now)
+        if submission.presence:
+            _plan_hearing(plan, node, submission, stored.now)
         rejected, cursor = _plan_records(plan, submission, stored)
-        plan.replies.append(_reply(node, submission, cursor, rejected, stored.now))
+        plan.replies.append(_reply(node, submission, cursor, rejected, stored))
     return plan
+
+
+def _plan_hearing(plan: Plan, node: NodeState, submission: Submission, now: datetime) -> None:
+    beat = submission.beat
+    match rivals.hear(node, beat):
+        case Hearing.NEWEST:
+            _plan_presence(plan, node, submission, now)
+        case Hearing.RIVAL if rivals.count(node, beat, now):
+            plan.lifecycle.append(_duplicate_event(node, submission, now))
 
 
 def _plan_presence(plan: Plan, node: NodeState, submission: Submission, now: datetime) -> None:
@@ -71,9 +86,7 @@ def _plan_presence(plan: Plan, node: NodeState, submission: Submission, now: dat
         plan.lifecycle.append(_event(node.node_id, unchanged, reason, {}, now))
     if node.agent_version not in (None, beat.agent_version):
         node.retry_offers = RETRY_OFFERS
-    if beat.boot_id != node.boot_id:
-        node.previous_boot_id, node.boot_id = node.boot_id, beat.boot_id
-    node.sequence = beat.sequence
+    rivals.follow(node, beat)
     node.agent_version = beat.agent_version
     node.reported_generation = generation
     node.newest = submission
@@ -129,10 +142,11 @@ def _plan_record(plan: Plan, node_id: int, record: StoredRecord, stored: Stored)
             )
         )
         return None
-    pool_id = None
+    pool_id, is_owner = None, False
     if record.oracle_pool_id is not None:
         pool_id, owner = stored.pools.get(record.oracle_pool_id, (None, None))
-        if pool_id is None or owner != node_id:
+        is_owner = owner == node_id
+        if pool_id is None or not (is_owner or _was_owner(stored, pool_id, node_id, record)):
             return Rejected(
                 sequence=record.sequence,
                 code="unknown_pool",
@@ -144,8 +158,18 @@ def _plan_record(plan: Plan, node_id: int, record: StoredRecord, stored: Stored)
         )
     elif pool_id is not None:
         plan.analytics.append(_analytics_row(pool_id, node_id, record))
-        plan.pools[pool_id] = (record.current_instances, record.pool_status, utc(record.timestamp))
+        if is_owner:
+            now = (record.current_instances, record.pool_status, utc(record.timestamp))
+            plan.pools[pool_id] = now
     return None
+
+
+def _was_owner(
+    stored: Stored, pool_id: int, node_id: int, record: PoolAnalytics | MetricSample
+) -> bool:
+    """Whether a record is of the time before another node took the pool over."""
+    until = stored.former.get((pool_id, node_id))
+    return until is not None and record.timestamp <= until
 
 
 def _analytics_row(pool_id: int, node_id: int, record: PoolAnalytics) -> tuple[Any, ...]:
@@ -170,7 +194,7 @@ def _analytics_row(pool_id: int, node_id: int, record: PoolAnalytics) -> tuple[A
 
 
 def _reply(
-    node: NodeState, submission: Submission, cursor: int, rejected: list[Rejected], now: datetime
+    node: NodeState, submission: Submission, cursor: int, rejected: list[Rejected], stored: Stored
 ) -> Reply:
     report = submission.beat.config
     differs = node.active_hash is not None and node.active_hash != report.running_hash
@@ -179,6 +203,9 @@ def _reply(
     offers = differs and not arrived and (not failed or node.retry_offers > 0)
     if offers and failed:
         node.retry_offers -= 1
+    observe, duplicate = node.observe_pools, node.has_duplicate
+    if duplicate and submission.beat.boot_id != node.boot_id:  # one of the two may resize
+        observe = sorted({*observe, *stored.own_pools.get(node.node_id, ())})
     return Reply(
         submission,
         cursor,
@@ -186,9 +213,26 @@ def _reply(
         node.active_generation,
         offers,
         rejected,
-        node.observe_pools,
-        now,
+        observe,
+        stored.now,
+        duplicate,
     )
+
+
+def _duplicate_event(node: NodeState, submission: Submission, now: datetime) -> tuple[Any, ...]:
+    beat, address = submission.beat, submission.ip_address
+    reason = (
+        f"another agent is alive on this node's key (from {address or 'an unknown address'}): only"
+        " one of the two may resize; enrol the other as a node of its own"
+    )
+    extra = {
+        "boot_id": beat.boot_id,
+        "stream_id": beat.stream_id,
+        "ip_address": address,
+        "agent_version": beat.agent_version,
+    }
+    unchanged = Transition(node.status, node.status, "DUPLICATE_AGENT")
+    return _event(node.node_id, unchanged, reason, extra, now)
 
 
 def _event(

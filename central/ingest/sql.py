@@ -1,12 +1,15 @@
 """Ingest's statements: arrays in, one statement per table, no ORM."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from central.ingest.arrays import columns, texts
-from central.ingest.model import NodeState, Submission
+from central.ingest.model import NodeState, Rival, Submission
 from central.ingest.plan import Plan, Stored, utc
 from central.liveness import GRACE_SECONDS, MISSED_HEARTBEATS
+
+_STATE = 14  # columns of LOCK_NODES that are a NodeState; the others are its rival
 
 
 class Cursor(Protocol):
@@ -19,16 +22,27 @@ class Cursor(Protocol):
         """The rows of the last statement."""
 
 
-LOCK_NODES = """
+LOCK_NODES = f"""
 SELECT s.node_id, n.status::text, s.boot_id, s.previous_boot_id, s.sequence,
        EXTRACT(EPOCH FROM now()::timestamp - s.offline_since)::float8, s.agent_version,
-       s.reported_generation, s.active_hash, s.active_generation, s.retry_offers, s.observe_pools
+       s.reported_generation, s.active_hash, s.active_generation, s.retry_offers, s.observe_pools,
+       COALESCE(s.deadline_at < now(), true), s.rotate_key_since IS NOT NULL,
+       s.rival_boot_id, s.rival_sequence, s.rival_beats,
+       s.rival_heard_at > now() - make_interval(
+           secs => {MISSED_HEARTBEATS} * s.assigned_interval + {GRACE_SECONDS}), s.duplicate_since
 FROM node_state s JOIN nodes n ON n.id = s.node_id
 WHERE s.node_id = ANY(%s) ORDER BY s.node_id FOR UPDATE OF s SKIP LOCKED
-"""
+"""  # noqa: S608 # two numbers of ours
 CURSORS = """
 SELECT c.node_id, c.stream_id, c.last_sequence FROM stream_cursors c
 JOIN unnest(%s::int[], %s::text[]) AS u (node_id, stream_id) USING (node_id, stream_id)
+"""
+FORMER_OWNERS = """
+SELECT pool_id, node_id, until AT TIME ZONE 'UTC' FROM pool_former_owners WHERE pool_id = ANY(%s)
+"""
+OWN_POOLS = """
+SELECT node_id, array_agg(oracle_pool_id) FROM pools
+WHERE node_id = ANY(%s) AND retired_at IS NULL GROUP BY node_id
 """
 POOLS = "SELECT oracle_pool_id, id, node_id FROM pools WHERE oracle_pool_id = ANY(%s)"
 HEARTBEATS = """
@@ -74,15 +88,22 @@ UPDATE node_state s SET received_at = now(), assigned_interval = u.interval,
     capabilities = u.capabilities::text[], last_tick_at = u.last_tick, running_hash = u.running,
     received_hash = u.received, failed_hash = u.failed, apply_status = u.apply_status,
     apply_error = u.apply_error, reported_generation = u.generation,
-    retry_offers = u.retry_offers
+    retry_offers = u.retry_offers, tenancy = COALESCE(u.tenancy, s.tenancy)
 FROM unnest(%s::int[], %s::float8[], %s::bool[], %s::text[], %s::text[], %s::text[], %s::bigint[],
     %s::text[], %s::int[], %s::text[], %s::timestamp[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::text[], %s::int[], %s::int[])
+    %s::text[], %s::text[], %s::int[], %s::int[], %s::text[])
     AS u (id, interval, goodbye, stream, boot, previous, sequence, version, protocol,
           capabilities, last_tick, running, received, failed, apply_status, apply_error,
-          generation, retry_offers)
+          generation, retry_offers, tenancy)
 WHERE s.node_id = u.id
 """  # noqa: S608 # two numbers of ours
+UPDATE_RIVALS = """
+UPDATE node_state s SET rival_boot_id = u.boot, rival_sequence = u.sequence, rival_beats = u.beats,
+    rival_heard_at = now(), duplicate_since = u.since
+FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::int[], %s::timestamp[])
+    AS u (id, boot, sequence, beats, since)
+WHERE s.node_id = u.id
+"""
 UPSERT_CURSORS = """
 INSERT INTO stream_cursors (node_id, stream_id, last_sequence)
 SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[])
@@ -94,7 +115,14 @@ DO UPDATE SET last_sequence = EXCLUDED.last_sequence, updated_at = now()
 def lock_nodes(cursor: Cursor, node_ids: Iterable[int]) -> dict[int, NodeState]:
     """Lock the nodes that nobody else is changing, in one order everywhere."""
     cursor.execute(LOCK_NODES, (sorted(set(node_ids)),))
-    return {row[0]: NodeState(*row) for row in cursor.fetchall()}
+    return {row[0]: _node_state(row) for row in cursor.fetchall()}
+
+
+def _node_state(row: tuple[Any, ...]) -> NodeState:
+    state = NodeState(*row[:_STATE])
+    if row[_STATE] is not None:
+        state.rival = Rival(*row[_STATE:])
+    return state
 
 
 def existing_nodes(cursor: Cursor, node_ids: list[int]) -> set[int]:
@@ -119,10 +147,40 @@ def load(cursor: Cursor, batch: list[Submission], nodes: dict[int, NodeState]) -
         cursor.execute(POOLS, (list(ocids),))
         pools = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
     cursor.execute("SELECT now()")
-    return Stored(cursor.fetchall()[0][0], nodes, cursors, pools)
+    now = cursor.fetchall()[0][0]
+    former = _former_owners(cursor, batch, pools)
+    return Stored(now, nodes, cursors, pools, former, _own_pools(cursor, batch, nodes))
 
 
-def store(cursor: Cursor, plan: Plan, nodes: Iterable[NodeState], interval: float) -> None:
+def _former_owners(
+    cursor: Cursor, batch: list[Submission], pools: dict[str, tuple[int, int]]
+) -> dict[tuple[int, int], datetime]:
+    """Until when pools were of nodes that still have records of them; seldom asked for."""
+    lost = {
+        pool[0]
+        for submission in batch
+        for record in submission.records
+        if (pool := pools.get(getattr(record, "oracle_pool_id", None) or "")) is not None
+        and pool[1] != submission.node_id
+    }
+    if not lost:
+        return {}
+    cursor.execute(FORMER_OWNERS, (sorted(lost),))
+    return {(row[0], row[1]): row[2] for row in cursor.fetchall()}
+
+
+def _own_pools(
+    cursor: Cursor, batch: list[Submission], nodes: dict[int, NodeState]
+) -> dict[int, list[str]]:
+    """The pools of nodes for which another boot speaks than before; seldom asked for."""
+    doubtful = {s.node_id for s in batch if nodes[s.node_id].boot_id not in (None, s.beat.boot_id)}
+    if not doubtful:
+        return {}
+    cursor.execute(OWN_POOLS, (sorted(doubtful),))
+    return {row[0]: row[1] for row in cursor.fetchall()}
+
+
+def store(cursor: Cursor, plan: Plan, nodes: Collection[NodeState], interval: float) -> None:
     """Write a plan."""
     heard = [(node, node.newest) for node in nodes if node.newest is not None]
     addresses = [(node.node_id, node.status, newest.ip_address) for node, newest in heard]
@@ -135,7 +193,8 @@ def store(cursor: Cursor, plan: Plan, nodes: Iterable[NodeState], interval: floa
     _bulk(cursor, METRICS, "pptptp", plan.metrics)
     _bulk(cursor, LIFECYCLE, "pttttttp", plan.lifecycle)
     states = [_state_row(node, newest, interval) for node, newest in heard]
-    _bulk(cursor, UPDATE_STATE, "ppptttptptptttttpp", states)
+    _bulk(cursor, UPDATE_STATE, "ppptttptptptttttppt", states)
+    _bulk(cursor, UPDATE_RIVALS, "ptppp", [_rival_row(n) for n in nodes if n.rival_changed])
     streams = [(*stream, last) for stream, last in plan.cursors.items()]
     _bulk(cursor, UPSERT_CURSORS, "ptp", streams)
 
@@ -168,4 +227,11 @@ def _state_row(node: NodeState, newest: Submission, interval: float) -> tuple[An
         report.error,
         node.reported_generation,
         node.retry_offers,
+        beat.tenancy,
     )
+
+
+def _rival_row(node: NodeState) -> tuple[Any, ...]:
+    rival = node.rival or Rival("", 0)
+    since = None if rival.since is None else utc(rival.since)
+    return (node.node_id, rival.boot_id, rival.sequence, rival.beats, since)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, case, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from central.errors import ApiError, not_found
+from central.liveness import GRACE_SECONDS, MISSED_HEARTBEATS
 from central.tables import nodes, pools
 from central.tables_support import node_keys, node_state
 from central.tokens import Secret, new_node_key
@@ -30,6 +31,17 @@ _shown = (
     node_state.c.apply_error,
     node_state.c.last_tick_at,
     node_state.c.maintenance,
+    node_state.c.rotate_key_since,
+    case(
+        (
+            node_state.c.rival_heard_at
+            > func.now()
+            - func.make_interval(
+                0, 0, 0, 0, 0, 0, MISSED_HEARTBEATS * node_state.c.assigned_interval + GRACE_SECONDS
+            ),
+            node_state.c.duplicate_since,
+        )
+    ).label("duplicate_since"),
     select(func.count())
     .where(pools.c.node_id == nodes.c.id, pools.c.retired_at.is_(None))
     .scalar_subquery()

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from central import tables_history, tables_people, tables_rollup, tables_support
+from central import tables_enrolment, tables_history, tables_people, tables_rollup, tables_support
 from central.database import check_server, open_engine
 from central.errors import StartError
 from central.migrate import migrate, require_current
@@ -322,6 +322,7 @@ def test_history_is_partitioned_by_receipt(engine: Engine) -> None:
 
 
 def test_statements_are_written_against_the_same_tables(engine: Engine) -> None:
+    assert tables_enrolment.enrolment_tokens in metadata.tables.values()
     assert {tables_history.metrics, tables_support.node_state, tables_people.audit_links} <= set(
         metadata.tables.values()
     )

@@ -1,0 +1,22 @@
+"""Enrolment tokens, keys rotated through the agent, two agents on one key, tenancies."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0030"
+down_revision = "0021"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add columns and tables; replicas of the version before simply do not look at them."""
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(script.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """Refuse: history is not thrown away by a command."""
+    message = "Poolkeeper's schema only goes forward: restore a backup to go back."
+    raise RuntimeError(message)
