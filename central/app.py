@@ -20,6 +20,7 @@ from central.routes import (
     audit,
     auth,
     charts,
+    config_edits,
     configs,
     health,
     heartbeat,
@@ -28,8 +29,9 @@ from central.routes import (
     node_care,
     nodes,
     oidc,
-    users,
     pool_events,
+    rollouts,
+    users,
 )
 from central.web import assets, fleet, sign_in
 from central.web.places import refusal, wants_page
@@ -43,6 +45,27 @@ CODES = {404: "not_found", 405: "method", 408: "too_slow", 413: "too_large"}
 REFUSALS: dict[int | str, dict[str, object]] = {
     status: {"model": Problem} for status in (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
 }
+
+ROUTED = (
+    heartbeat,
+    auth,
+    oidc,
+    users,
+    audit,
+    nodes,
+    node_care,
+    configs,
+    config_edits,
+    rollouts,
+    history,
+    charts,
+    health,
+    metrics,
+    assets,
+    pool_events,
+    sign_in,
+    fleet,
+)
 
 
 def create_app(
@@ -58,24 +81,7 @@ def create_app(
         dependencies=[Depends(authorize)],  # in front of every route, whatever it declares
     )
     app.state.deps = deps
-    for module in (
-        heartbeat,
-        auth,
-        oidc,
-        users,
-        audit,
-        nodes,
-        node_care,
-        configs,
-        history,
-        charts,
-        health,
-        metrics,
-        assets,
-        pool_events,
-        sign_in,
-        fleet,
-    ):
+    for module in ROUTED:
         app.include_router(module.router)
     app.add_middleware(RequestLimits, limits=limits or BodyLimits(), monotonic=monotonic)
     behind_tls = (deps.public_url or "").startswith("https://")

@@ -64,6 +64,12 @@ GET    /v1/nodes/{name}/config/history             read
 GET    /v1/nodes/{name}/config/diff                read
 POST   /v1/nodes/{name}/config/rollback            edit
 POST   /v1/nodes/{name}/config/retry               edit
+POST   /v1/nodes/{name}/config/edits               edit
+GET    /v1/rollouts                                read
+POST   /v1/rollouts                                edit
+GET    /v1/rollouts/{number}                       read
+POST   /v1/rollouts/{number}/halt                  edit
+POST   /v1/rollouts/{number}/resume                edit
 GET    /v1/pools                                   read
 GET    /v1/pools/{pool:path}/analytics             read
 GET    /v1/lifecycle                               read

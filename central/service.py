@@ -29,6 +29,7 @@ from central.migrate import migrate, require_current
 from central.oidc.flow import Oidc
 from central.partitions import ensure_partitions
 from central.passwords import PasswordWorker
+from central.rollout import drive
 from central.store import configs, nodes
 from central.store.sweep import sweep
 from central.telemetry import MeasuredCommit, Telemetry
@@ -81,7 +82,7 @@ class Central:
         self._started = False
         self.engine = open_engine(settings.database_url)
         self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
-        self._own_engine = open_engine(settings.database_url, pool_size=4)
+        self._own_engine = open_engine(settings.database_url, pool_size=5)
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
         self._gate = LoginGate(monotonic)
@@ -108,6 +109,7 @@ class Central:
         )
         self._jobs = Jobs(self._chores())
         self._history = Jobs(self._historic())  # may take minutes, which no sweep can wait for
+        self._orders = Jobs(self._ordered())
         self.app: FastAPI = create_app(self._deps(), monotonic)
 
     def start(self) -> None:
@@ -133,6 +135,7 @@ class Central:
         self._listener.start()
         self._jobs.start()
         self._history.start()
+        self._orders.start()
 
     def stop(self) -> None:
         """Write what waits (bounded in time), stop the threads, close the connections."""
@@ -141,6 +144,7 @@ class Central:
                 writer.stop(DRAIN_SECONDS / WRITERS)
             self._jobs.stop()
             self._history.stop()
+            self._orders.stop()
         self._passwords.close()
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
@@ -179,6 +183,9 @@ class Central:
             Job("system analytics", 30.0, lambda: record_system(self._own_engine)),
             Job("retention", 3600.0, lambda: forget(self._own_engine)),
         ]
+
+    def _ordered(self) -> list[Job]:
+        return [Job("rollouts", 1.0, lambda: drive(self._own_engine))]
 
     def _trust_keys(self, listening: bool) -> None:
         self._keys.trust(listening)

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query, Response
 
 from central.deps import Deps, Editor, Parts, Reader, audited, aware
-from central.errors import ApiError
 from central.store import audit, configs
 from central.store.audit import Actor, Event
 from shared.config.loader import load
@@ -141,13 +140,7 @@ def _validated(deps: Deps, actor: Actor, event: Event, body: bytes) -> Config:
     try:
         return load(body)
     except ConfigError as error:
-        count = len(error.problems)
-        first = error.problems[0] if error.problems else error
-        sentence = f"The configuration has {count} problem{'s' * (count != 1)}: {first}"
+        refused = configs.unusable(error)
         with deps.engine.begin() as connection:
-            audit.append(connection, actor, event.failed(sentence[:2000]))
-        details = [
-            {"line": p.line, "column": p.column, "path": p.path, "message": p.message}
-            for p in error.problems
-        ]
-        raise ApiError(422, "invalid_config", sentence, details) from error
+            audit.append(connection, actor, event.failed(refused.error[:2000]))
+        raise refused from error

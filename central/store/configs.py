@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
+from central import blast
 from central.errors import ApiError, not_found
 from central.store import nodes, projection
 from central.store.audit import Actor
@@ -14,8 +15,7 @@ from central.tables import pools
 from central.tables_support import node_state
 from shared.config.hashing import config_hash
 from shared.config.models import Config
-from shared.engine.bounds import bounds_at
-from shared.engine.plan import Plan
+from shared.config.problems import ConfigError
 
 RETRY_OFFERS = 3
 
@@ -47,6 +47,7 @@ class Activated:
     pools: list[str]
     retired: list[str]
     taken: list[str]
+    terminated: int = 0
 
 
 def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
@@ -71,7 +72,8 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
     if not {row["node_id"] for row in stored.values()} <= locked.keys():
         raise ApiError(409, "changed", "A pool was just given to another node: push again.")
     taken = projection.check_ownership(node_id, push.config, stored, take_over=push.take_over)
-    _check_blast_radius(push, stored, connection.execute(select(func.now())).scalar_one())
+    now = connection.execute(select(func.now())).scalar_one()
+    terminated = _check_blast_radius(push, stored, now)
     changed = hashed != state["active_hash"]
     generation = state["active_generation"]
     if changed or generation is None:
@@ -79,7 +81,9 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
         _insert(connection, node_id, hashed, generation, push, actor)
     projected = projection.project(connection, node_id, push.config, taken)
     names = [row["oracle_pool_id"] for row in taken]
-    return Activated(hashed, generation, changed, projected.pools, projected.retired, names)
+    return Activated(
+        hashed, generation, changed, projected.pools, projected.retired, names, terminated
+    )
 
 
 def active(connection: Connection, node: str) -> RowMapping:
@@ -199,35 +203,43 @@ def _insert(
     )
 
 
-def _check_blast_radius(push: Push, stored: dict[str, RowMapping], now: datetime) -> None:
-    """Refuse to terminate running instances that the operator did not agree to lose.
-
-    What counts is the ceiling in force now: of the limits, a schedule or an override.
-    """
-    losses = []
-    for pool in push.config.pools:
-        row = stored.get(pool.instance_pool_id)
-        if row is None or pool.mode != "active" or row["last_analytics_at"] is None:
-            continue  # never reported: the stored size is only a default
-        ceiling = bounds_at(Plan.of(push.config, pool.name), now, None).ceiling
-        lost = (row["current_instances"] or 0) - ceiling
-        if lost > 0:
-            losses.append((pool.name, lost, row["current_instances"]))
-    total = sum(lost for _, lost, _ in losses)
+def _check_blast_radius(push: Push, stored: dict[str, RowMapping], now: datetime) -> int:
+    """Refuse to terminate instances that the operator did not agree to lose; return how many."""
+    sizes = {
+        ocid: row["current_instances"] or 0
+        for ocid, row in stored.items()
+        if row["last_analytics_at"] is not None  # before, the stored size is only a default
+    }
+    found = blast.losses(push.config, sizes, now)
+    total = sum(loss.lost for loss in found)
     if total > push.allow_shrink:
-        what = ", ".join(f"{lost} of {size} instances in {name}" for name, lost, size in losses)
         raise ApiError(
             409,
             "shrinks",
-            f"This configuration terminates {what} now: add --allow-shrink {total} if that is "
-            "meant.",
-            details=[{"pool": n, "terminates": lost, "of": size} for n, lost, size in losses],
+            f"This configuration terminates {blast.told(found)} now: add --allow-shrink {total} "
+            "if that is meant.",
+            details=[{"pool": x.pool, "terminates": x.lost, "of": x.size} for x in found],
         )
+    return total
 
 
-def pool_sizes(connection: Connection, node_id: int) -> dict[str, int]:
-    """The newest known size of each of a node's pools, by name."""
-    statement = select(pools.c.name, pools.c.current_instances).where(
-        pools.c.node_id == node_id, pools.c.retired_at.is_(None)
+def pool_sizes(connection: Connection, node: str) -> dict[str, int]:
+    """The newest reported size of each of a node's pools, by OCID."""
+    statement = select(pools.c.oracle_pool_id, pools.c.current_instances).where(
+        pools.c.node_id == nodes.id_of(connection, node),
+        pools.c.retired_at.is_(None),
+        pools.c.last_analytics_at.is_not(None),
     )
-    return {row[0]: row[1] for row in connection.execute(statement)}
+    return {row[0]: row[1] or 0 for row in connection.execute(statement)}
+
+
+def unusable(error: ConfigError) -> ApiError:
+    """The refusal of a text that is no usable configuration: every problem with its place."""
+    count = len(error.problems)
+    first = error.problems[0] if error.problems else error
+    sentence = f"The configuration has {count} problem{'s' * (count != 1)}: {first}"
+    details = [
+        {"line": p.line, "column": p.column, "path": p.path, "message": p.message}
+        for p in error.problems
+    ]
+    return ApiError(422, "invalid_config", sentence, details)

@@ -92,6 +92,8 @@ def test_a_route_that_is_in_no_table_is_refused_for_everybody(central: RunningCe
 
 PASSWORD = "correct horse battery"
 BODY = {"email": "eva@example.com", "password": PASSWORD}
+MAX_30 = {"kind": "limits", "pool": "web", "max": 30}
+ROLLOUT = {"nodes": ["n1"], "edits": [MAX_30]}
 CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/v1/login"): ("LOGIN", lambda c: c.post("/v1/login", json=BODY)),
     ("POST", "/v1/session"): (
@@ -147,6 +149,19 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/v1/nodes/{name}/config/retry"): (
         "CONFIG_RETRIED",
         lambda c: c.post("/v1/nodes/n1/config/retry"),
+    ),
+    ("POST", "/v1/nodes/{name}/config/edits"): (
+        "CONFIG_EDITED",
+        lambda c: c.post("/v1/nodes/n1/config/edits", json={"edits": [MAX_30]}),
+    ),
+    ("POST", "/v1/rollouts"): ("ROLLOUT_STARTED", lambda c: c.post("/v1/rollouts", json=ROLLOUT)),
+    ("POST", "/v1/rollouts/{number}/halt"): (
+        "ROLLOUT_HALTED",
+        lambda c: c.post("/v1/rollouts/1/halt"),
+    ),
+    ("POST", "/v1/rollouts/{number}/resume"): (
+        "ROLLOUT_RESUMED",
+        lambda c: c.post("/v1/rollouts/2/resume"),
     ),
     ("POST", "/v1/users"): (
         "USER_CREATED",
