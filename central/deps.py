@@ -14,7 +14,7 @@ from central.ingest.queue import IngestQueue
 from central.keys import KeyCache
 from central.login_gate import LoginGate
 from central.oidc.flow import Oidc
-from central.passwords import PasswordWorker
+from central.password_worker import PasswordWorker
 from central.store import audit
 from central.store.audit import Actor, Event
 from central.telemetry import Telemetry

@@ -1,10 +1,4 @@
-"""Passwords: bcrypt, one at a time, last in line, as slow for accounts that do not exist."""
-
-import asyncio
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+"""Passwords: what is accepted, and bcrypt, as slow for accounts that do not exist."""
 
 import bcrypt
 
@@ -12,8 +6,8 @@ from central.errors import ApiError
 
 COST = 12
 SHORTEST, LONGEST = 12, 72  # characters; bytes, beyond which bcrypt would not look
-NICENESS = 15  # a thirtieth of an ordinary thread's weight: slow under load, never starved
-LONGEST_QUEUE = 16  # logins that may wait for bcrypt; more are asked to come back
+# The hash of a password that nobody has, of the cost above.
+NOBODYS = "$2b$12$G5/B1UHAYIHRW1qP7GnZZ.1D22ezC.zwEUtD7Q106Ed3XMh9aihRS"
 COMMON = frozenset(
     {
         *("123456789012", "1234567890123", "password1234", "passwordpassword", "password12345"),
@@ -51,7 +45,7 @@ def verify_password(password: str, stored: str | None) -> bool:
     if len(given) > LONGEST or b"\0" in given:
         given, stored = b"", None
     try:
-        matches = bcrypt.checkpw(given, (stored or _dummy()).encode())
+        matches = bcrypt.checkpw(given, (stored or NOBODYS).encode())
     except ValueError:  # what is stored is no bcrypt hash: nothing matches it
         return False
     return matches and stored is not None
@@ -60,47 +54,3 @@ def verify_password(password: str, stored: str | None) -> bool:
 def is_outdated(stored: str) -> bool:
     """Whether a hash was made when the cost was lower, and should be made anew at login."""
     return int(stored.split("$")[2]) < COST
-
-
-class PasswordWorker:
-    """One thread of low priority that does all the bcrypt of a process.
-
-    bcrypt is meant to burn processor time. Here it burns only what ingest leaves over, and a
-    flood of logins waits in a short queue without holding any other thread.
-    """
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "bcrypt", initializer=_step_back)
-        self._waiting = 0
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether as many wait as may."""
-        return self._waiting >= LONGEST_QUEUE
-
-    async def verify(self, password: str, stored: str | None) -> bool:
-        """As `verify_password`."""
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, verify_password, password, stored)
-        finally:
-            self._waiting -= 1
-
-    async def hash(self, password: str) -> str:
-        """As `hash_password`."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, hash_password, password)
-
-    def close(self) -> None:
-        """End the thread after what it is doing."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _step_back() -> None:
-    """Let every other thread go first; on Linux, priorities belong to threads."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-@cache
-def _dummy() -> str:
-    return bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(COST)).decode()

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from central import liveness
 from central.answers import Answers, TextCache
 from central.app import create_app
+from central.budgets import Budgets
 from central.database import Limits, check_server, open_engine
 from central.database_roles import migrate_as_owner, warn_if_trail_is_open
 from central.deps import Deps
@@ -28,7 +29,7 @@ from central.login_gate import LoginGate
 from central.migrate import migrate, require_current
 from central.oidc.flow import Oidc
 from central.partitions import ensure_partitions
-from central.passwords import PasswordWorker
+from central.password_worker import PasswordWorker
 from central.rollout import drive
 from central.store import configs, nodes
 from central.store.sweep import sweep
@@ -79,6 +80,7 @@ class Central:
         self._settings = settings
         self._chance = chance
         self._nodes = 0
+        self._budgets = Budgets()
         self._started = False
         self.engine = open_engine(settings.database_url)
         self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
@@ -89,7 +91,9 @@ class Central:
         self._telemetry = telemetry = Telemetry()
         telemetry.watch(self.engine, lambda: len(self.queue))
         self._keys = keys = KeyCache(self._find_key, monotonic)
-        answers = Answers(TextCache(self._find_text), self._interval, self._reconnect_window)
+        answers = Answers(
+            TextCache(self._find_text), self._interval, self._reconnect_window, self._budgets.of
+        )
         self._writers = [
             IngestWriter(
                 self.queue,
@@ -238,6 +242,7 @@ class Central:
     def _count_nodes(self) -> None:
         with self._own_engine.connect() as connection:
             self._nodes = nodes.count(connection)
+            self._budgets.share_out(nodes.readers(connection))
 
     def _sweep(self) -> None:
         if self._can_write():  # while ingest fails, silence proves nothing

@@ -1,9 +1,20 @@
 """Passwords: what is accepted, and that nothing tells whether an account exists."""
 
+import asyncio
+
+import psutil
 import pytest
 
 from central.errors import ApiError
-from central.passwords import check_new_password, hash_password, verify_password
+from central.password_worker import PasswordWorker
+from central.passwords import (
+    COST,
+    NOBODYS,
+    check_new_password,
+    hash_password,
+    is_outdated,
+    verify_password,
+)
 
 CASES: dict[str, tuple[str, bool]] = {
     "twelve characters": ("abcdefghijkl", True),
@@ -39,7 +50,44 @@ def test_only_the_password_itself_verifies() -> None:
 def test_without_an_account_nothing_verifies_and_bcrypt_still_runs() -> None:
     assert not verify_password("correct horse battery", None)
     assert not verify_password("nobody has this password", None)
+    assert NOBODYS.startswith(f"$2b${COST}$")
+    assert not is_outdated(NOBODYS)
 
 
 def test_the_stored_cost_is_twelve() -> None:
     assert hash_password("correct horse battery").startswith("$2b$12$")
+
+
+def bcrypt_processes() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if "central.bcrypt_process" in child.cmdline()
+    ]
+
+
+def test_the_worker_checks_in_a_process_of_its_own_that_lets_others_go_first() -> None:
+    before = set(bcrypt_processes())
+    worker = PasswordWorker()
+    stored = hash_password("correct horse bättery\n", cost=4)
+    assert not set(bcrypt_processes()) - before, "nothing runs until there is a password"
+    assert asyncio.run(worker.verify("correct horse bättery\n", stored))
+    assert not asyncio.run(worker.verify("correct horse battery", stored))
+    (process,) = set(bcrypt_processes()) - before
+    assert process.nice() == 10
+    assert verify_password("a new password", asyncio.run(worker.hash("a new password")))
+    worker.close()
+    assert not process.is_running()
+
+
+def test_the_worker_goes_on_after_its_process_was_killed() -> None:
+    before = set(bcrypt_processes())
+    worker = PasswordWorker()
+    stored = hash_password("correct horse battery", cost=4)
+    assert asyncio.run(worker.verify("correct horse battery", stored))
+    (process,) = set(bcrypt_processes()) - before
+    process.kill()
+    process.wait()
+    assert asyncio.run(worker.verify("correct horse battery", stored))
+    assert not asyncio.run(worker.verify("wrong", stored))
+    worker.close()

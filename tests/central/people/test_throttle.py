@@ -9,7 +9,8 @@ import pytest
 
 from central.errors import ApiError
 from central.login_gate import ADDRESS_BURST, ADDRESS_RATE, TOTAL_BURST, TOTAL_RATE, LoginGate
-from central.passwords import LONGEST_QUEUE, hash_password
+from central.password_worker import LONGEST_QUEUE
+from central.passwords import hash_password
 from central.store import users
 from tests import postgres
 from tests.central_server import RunningCentral, eventually, running_central
