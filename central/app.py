@@ -33,7 +33,17 @@ from central.routes import (
     rollouts,
     users,
 )
-from central.web import assets, fleet, sign_in
+from central.web import (
+    account,
+    assets,
+    fleet,
+    lifecycle,
+    node,
+    sign_in,
+)
+from central.web import audit as audit_pages
+from central.web import nodes as nodes_page
+from central.web import users as user_pages
 from central.web.places import refusal, wants_page
 from central.web_headers import WebHeaders
 from shared.wire import Problem
@@ -59,12 +69,18 @@ ROUTED = (
     rollouts,
     history,
     charts,
+    pool_events,
     health,
     metrics,
     assets,
-    pool_events,
     sign_in,
     fleet,
+    nodes_page,
+    node,
+    lifecycle,
+    audit_pages,
+    user_pages,
+    account,
 )
 
 

@@ -65,6 +65,10 @@ GET    /v1/nodes/{name}/config/diff                read
 POST   /v1/nodes/{name}/config/rollback            edit
 POST   /v1/nodes/{name}/config/retry               edit
 POST   /v1/nodes/{name}/config/edits               edit
+POST   /v1/nodes/{name}/config/review              read
+POST   /v1/nodes/{name}/config/replay              read
+POST   /v1/config/check                            read
+GET    /v1/config/schema                           read
 GET    /v1/rollouts                                read
 POST   /v1/rollouts                                edit
 GET    /v1/rollouts/{number}                       read
@@ -72,13 +76,13 @@ POST   /v1/rollouts/{number}/halt                  edit
 POST   /v1/rollouts/{number}/resume                edit
 GET    /v1/pools                                   read
 GET    /v1/pools/{pool:path}/analytics             read
+GET    /v1/pools/{pool:path}/events                read
 GET    /v1/lifecycle                               read
 GET    /v1/pools/{pool:path}/chart                 read
 GET    /v1/metrics                                 read
 GET    /v1/metrics/chart                           read
 GET    /v1/schedules                               read
 GET    /v1/system-analytics                        read
-GET    /v1/pools/{pool:path}/events                read
 GET    /v1/retention                               read
 PUT    /v1/retention/{kind}                        admin
 
@@ -103,6 +107,30 @@ POST   /sign-in                                    public
 POST   /sign-out                                   own
 GET    /                                           read
 GET    /fleet/rows                                 read
+GET    /nodes                                      read
+POST   /nodes                                      edit
+GET    /nodes/{name}                               read
+GET    /nodes/{name}/live                          read
+POST   /nodes/{name}/rotate-key                    edit
+POST   /nodes/{name}/revoke-keys                   edit
+POST   /nodes/{name}/maintenance                   edit
+POST   /nodes/{name}/retry                         edit
+GET    /nodes/{name}/delete                        edit
+POST   /nodes/{name}/delete                        edit
+GET    /lifecycle                                  read
+GET    /audit                                      admin
+GET    /audit/verify                               admin
+GET    /users                                      admin
+POST   /users                                      admin
+GET    /users/{email}                              admin
+POST   /users/{email}                              admin
+POST   /users/{email}/password                     admin
+POST   /users/{email}/link                         admin
+POST   /users/{email}/sessions                     admin
+POST   /users/{email}/delete                       admin
+GET    /account                                    own
+POST   /account/password                           own
+POST   /account/sessions/{session_id}/end          own
 """
 
 

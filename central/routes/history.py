@@ -1,17 +1,19 @@
 """Reading back: pools, their analytics, and what happened to nodes."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, TypeAdapter
 
+from central.csv_text import as_csv
 from central.deps import Parts, Reader, aware
 from central.errors import ApiError
 from central.store import history
 from shared.wire_operator import AnalyticsRow, LifecycleRow, PoolView
 
 router = APIRouter(prefix="/v1", tags=["history"])
+CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
 
 @router.get("/pools")
@@ -42,18 +44,26 @@ def pool_analytics(
     return [AnalyticsRow.model_validate(aware(row)) for row in rows]
 
 
-@router.get("/lifecycle")
+@router.get("/lifecycle", response_model=list[LifecycleRow], responses=CSV)
 def lifecycle(
     deps: Parts,
     _actor: Reader,
     node: Annotated[str | None, Query(max_length=255)] = None,
+    event: Annotated[str | None, Query(max_length=50)] = None,
     before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[LifecycleRow]:
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
     """What happened to nodes, newest first; `before` continues after the last row's id."""
     with deps.engine.connect() as connection:
-        rows = history.lifecycle_page(connection, node=node, before=before, limit=limit)
-    return [LifecycleRow.model_validate(aware(row)) for row in rows]
+        rows = history.lifecycle_page(
+            connection, node=node, event=event, before=before, limit=limit
+        )
+    found = [LifecycleRow.model_validate(aware(row)) for row in rows]
+    if form == "csv":
+        return Response(as_csv(LifecycleRow, found), media_type="text/csv")
+    content = TypeAdapter(list[LifecycleRow]).dump_json(found)
+    return Response(content, media_type="application/json")
 
 
 def _naive(moment: datetime) -> datetime:

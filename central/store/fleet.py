@@ -61,6 +61,14 @@ WHERE (CAST(:region AS text) IS NULL OR region = :region)
   AND (CAST(:search AS text) IS NULL OR strpos(lower(name), lower(:search)) > 0)
 ORDER BY {order} LIMIT :limit OFFSET :offset
 """
+_BY_NAME = """
+SELECT f.*, (SELECT count(*) FROM pools WHERE node_id = f.id AND retired_at IS NULL) AS pools
+FROM ({base}) f
+WHERE (CAST(:after AS text) IS NULL OR name > :after)
+  AND (CAST(:search AS text) IS NULL OR strpos(lower(name), lower(:search)) > 0)
+  AND (CAST(:name AS text) IS NULL OR name = :name)
+ORDER BY name LIMIT :limit
+"""
 _TOTALS = """
 SELECT count(*) AS nodes, count(*) FILTER (WHERE status = 'ACTIVE') AS active,
        count(*) FILTER (WHERE status = 'ERROR') AS error,
@@ -120,6 +128,20 @@ def fleet_rows(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
         "offset": wanted.offset,
     }
     return [dict(row) for row in connection.execute(text(statement), values).mappings()]
+
+
+def by_name(
+    connection: Connection,
+    *,
+    after: str | None = None,
+    search: str | None = None,
+    name: str | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """Nodes by name from the one after `after` on, or just the one called `name`."""
+    values = {"after": after, "search": search, "name": name, "limit": limit}
+    found = connection.execute(text(_BY_NAME.format(base=_BASE)), values).mappings()
+    return [dict(row) for row in found]
 
 
 def totals(connection: Connection) -> dict[str, int]:

@@ -18,6 +18,7 @@ UTILISATION = (
     "max_cpu_utilization",
     "max_memory_utilization",
 )
+RECENT = 10_000  # rows: enough to have met every kind of event that happens
 
 
 def list_pools(connection: Connection, *, node: str | None = None) -> list[dict[str, Any]]:
@@ -58,6 +59,17 @@ def find_pool(connection: Connection, name_or_ocid: str) -> dict[str, Any]:
     return live[0]
 
 
+def pool_of(connection: Connection, node: str, ocid: str) -> dict[str, Any] | None:
+    """A node's pool by OCID, retired or not; None where central has never had it."""
+    statement = (
+        select(pools)
+        .join_from(pools, nodes, nodes.c.id == pools.c.node_id)
+        .where(nodes.c.name == node, pools.c.oracle_pool_id == ocid)
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
 def pool_rows(
     connection: Connection, pool_id: int, start: datetime, end: datetime, limit: int
 ) -> list[dict[str, Any]]:
@@ -81,9 +93,14 @@ def pool_rows(
 
 
 def lifecycle_page(
-    connection: Connection, *, node: str | None, before: int | None, limit: int
+    connection: Connection,
+    *,
+    node: str | None,
+    before: int | None,
+    limit: int,
+    event: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Lifecycle rows, newest first, below the id `before`."""
+    """Lifecycle rows, newest first, below the id `before`; of a node and an event, if given."""
     statement = (
         select(lifecycle, nodes.c.name.label("node"))
         .join_from(lifecycle, nodes, nodes.c.id == lifecycle.c.node_id)
@@ -94,10 +111,19 @@ def lifecycle_page(
         statement = statement.where(nodes.c.name == node)
     if before is not None:
         statement = statement.where(lifecycle.c.id < before)
+    if event is not None:
+        statement = statement.where(lifecycle.c.event_type == event)
     rows = [dict(row) for row in connection.execute(statement).mappings()]
     for row in rows:
         row["extra_data"] = json.loads(row["extra_data"]) if row["extra_data"] else None
     return rows
+
+
+def recent_events(connection: Connection) -> list[str]:
+    """The kinds of events among the newest lifecycle rows, to choose from."""
+    newest = select(lifecycle.c.event_type).order_by(lifecycle.c.id.desc()).limit(RECENT).subquery()
+    statement = select(newest.c.event_type).distinct().order_by(newest.c.event_type)
+    return list(connection.execute(statement).scalars())
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

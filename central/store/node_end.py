@@ -10,6 +10,7 @@ from central.tables import nodes as nodes_table
 from central.tables_support import node_state
 
 BATCH = 10_000
+MOST_COUNTED = 100_000
 # what a node may have millions of: table, its key, the condition that finds them by an index
 _HISTORY = (
     ("metrics", "id, received_at", "node_id = :node"),
@@ -48,6 +49,29 @@ def set_maintenance(connection: Connection, name: str, *, on: bool, reason: str 
     values = {"event": event, "reason": reason, "node": state["node_id"]}
     connection.execute(text(_LOGGED), values)
     return True
+
+
+def weigh(connection: Connection, name: str) -> tuple[list[str], int]:
+    """What would go with a node: the names of its pools, and how many rows of history.
+
+    Rows are counted up to `MOST_COUNTED` a table; who has more has waited long enough.
+
+    Raises:
+        ApiError: 404 when there is no such node.
+    """
+    node_id = nodes.id_of(connection, name)
+    found = connection.execute(
+        text("SELECT id, name FROM pools WHERE node_id = :node ORDER BY name"), {"node": node_id}
+    ).all()
+    values = {"node": node_id, "pools": [row.id for row in found], "most": MOST_COUNTED}
+    rows = 0
+    for table, _, condition in _HISTORY:
+        counted = text(
+            f"SELECT count(*) FROM (SELECT 1 FROM {table} "  # noqa: S608 # the constants above
+            f"WHERE {condition} LIMIT :most) AS counted"
+        )
+        rows += int(connection.execute(counted, values).scalar_one())
+    return [row.name for row in found], rows
 
 
 def begin_delete(connection: Connection, name: str, confirm: str) -> int:

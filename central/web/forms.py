@@ -1,15 +1,19 @@
 """Forms as browsers send them: bounded, urlencoded, read once."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
 
 from central.errors import ApiError
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 CSRF_FIELD = "csrf_token"
 MOST_FIELDS = 2000  # a patch may name every node of a page
+LONGEST = 1000
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Form:
@@ -31,6 +35,17 @@ class Form:
         """Every value of a field that may occur several times."""
         return [value for key, value in self._fields if key == name]
 
+    def text(self, name: str, label: str, longest: int = LONGEST) -> str | None:
+        """A field that may be left empty, which is None.
+
+        Raises:
+            ApiError: 422, naming the field, for a text that is too long.
+        """
+        found = self.get(name)
+        if len(found) > longest:
+            raise ApiError(422, "invalid", f"{label}: write at most {longest} characters.")
+        return found or None
+
     def number(self, name: str, label: str, *, default: int | None = None) -> int:
         """A field that holds a whole number.
 
@@ -44,6 +59,24 @@ class Form:
             return int(text)
         except ValueError:
             raise ApiError(422, "invalid", f"{label}: write a whole number.") from None
+
+
+def checked(kind: type[Model], values: Mapping[str, Any]) -> Model:
+    """The fields of a form as the message that the API takes.
+
+    Raises:
+        ApiError: 422 with what is wrong with each field; never with what was typed.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        found = [
+            f"{' '.join(str(part) for part in item['loc']).replace('_', ' ')}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        sentence = f"This cannot be taken as it is: {found[0]}."
+        details = [{"message": text} for text in found[1:]]
+        raise ApiError(422, "invalid", sentence, details) from None
 
 
 def is_form(request: Request) -> bool:

@@ -16,6 +16,7 @@ from central.web import wording
 from central.web.assets import asset_url
 from central.web.forms import CSRF_FIELD
 from central.web.navigation import nav_items
+from central.web.notices import notice_of
 
 FOLDER = Path(__file__).parent / "templates"
 FILTERS = ("ago", "duration", "iso", "stamp", "short_hash", "percent", "clipped", "words")
@@ -43,9 +44,9 @@ def templates() -> Environment:
 def page(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A whole page, or a fragment of one, for whoever asks.
 
-    Every template knows `me` (the session, None without one), `csrf`, `may_edit`, `is_admin` and
-    `path`, beside `values`. Fragments are packed where the browser takes it; whole pages hold the
-    CSRF token and never are.
+    Every template knows `me` (the session, None without one), `csrf`, `may_edit`, `is_admin`,
+    `path` and `notice` (what a form just did), beside `values`. Fragments are packed where the
+    browser takes it; whole pages hold the CSRF token and never are.
     """
     live: Live | None = getattr(request.state, "session", None)
     shown: Credential | None = getattr(request.state, "credential", None)
@@ -55,9 +56,17 @@ def page(request: Request, template: str, /, *, status: int = 200, **values: Any
         "may_edit": live is not None and allows(live.role, Permission.EDIT),
         "is_admin": live is not None and allows(live.role, Permission.ADMIN),
         "path": request.url.path,
+        "notice": notice_of(request),
     }
     body = templates().get_template(template).render({**given, **values}).encode("utf-8", "replace")
     return _answer(request, body, status, is_fragment=Path(template).name.startswith("_"))
+
+
+def secret_page(request: Request, template: str, /, **values: Any) -> HTMLResponse:
+    """A page with a secret that is shown once: nothing on the way may keep it."""
+    answer = page(request, template, **values)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 def is_htmx(request: Request) -> bool:

@@ -193,11 +193,73 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "AUDIT_RETENTION_CHANGED",
         lambda c: c.put("/v1/audit/retention", json={"days": 400}),
     ),
+    ("POST", "/nodes"): (
+        "NODE_CREATED",
+        lambda c: c.post("/nodes", data={"name": "n2", "region": "r1"}),
+    ),
+    ("POST", "/nodes/{name}/rotate-key"): (
+        "NODE_KEY_ROTATED",
+        lambda c: c.post("/nodes/n1/rotate-key", data={"overlap_seconds": "60"}),
+    ),
+    ("POST", "/nodes/{name}/revoke-keys"): (
+        "NODE_KEYS_REVOKED",
+        lambda c: c.post("/nodes/n1/revoke-keys", data={"which": "all"}),
+    ),
+    ("POST", "/nodes/{name}/maintenance"): (
+        "MAINTENANCE_BEGAN",
+        lambda c: c.post("/nodes/n1/maintenance", data={"on": "yes", "reason": "disks"}),
+    ),
+    ("POST", "/nodes/{name}/retry"): (
+        "CONFIG_RETRIED",
+        lambda c: c.post("/nodes/n1/retry", data={}),
+    ),
+    ("POST", "/nodes/{name}/delete"): (
+        "NODE_DELETED",
+        lambda c: c.post("/nodes/n1/delete", data={"confirm": "n1"}),
+    ),
+    ("POST", "/users"): (
+        "USER_CREATED",
+        lambda c: c.post(
+            "/users",
+            data={"email": "x@y.z", "full_name": "X", "role": "USER", "password": PASSWORD},
+        ),
+    ),
+    ("POST", "/users/{email}"): (
+        "USER_CHANGED",
+        lambda c: c.post(
+            "/users/mia@example.com",
+            data={"full_name": "Mia", "role": "DEVOPS", "is_active": "yes"},
+        ),
+    ),
+    ("POST", "/users/{email}/password"): (
+        "PASSWORD_RESET",
+        lambda c: c.post("/users/mia@example.com/password", data={"new": PASSWORD}),
+    ),
+    ("POST", "/users/{email}/sessions"): (
+        "SESSIONS_REVOKED",
+        lambda c: c.post("/users/mia@example.com/sessions", data={}),
+    ),
+    ("POST", "/users/{email}/delete"): (
+        "USER_DELETED",
+        lambda c: c.post("/users/mia@example.com/delete", data={"confirm": "mia@example.com"}),
+    ),
+    ("POST", "/account/password"): (
+        "PASSWORD_CHANGED",
+        lambda c: c.post(
+            "/account/password",
+            data={"current": PASSWORD, "new": "another password", "again": "another password"},
+        ),
+    ),
+    ("POST", "/account/sessions/{session_id}/end"): (
+        "SESSION_REVOKED",
+        lambda c: c.post(f"/account/sessions/{c.get('/v1/sessions').json()[0]['id']}/end", data={}),
+    ),
 }
 ELSEWHERE = {  # with a provider behind them: tests/central/oidc
     ("POST", "/v1/oidc/token"),
     ("POST", "/v1/oidc/backchannel-logout"),
     ("POST", "/v1/users/{email}/link"),
+    ("POST", "/users/{email}/link"),
     ("POST", "/v1/heartbeat"),  # a node's own record, in tables of its own
 }
 
