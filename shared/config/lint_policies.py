@@ -17,6 +17,7 @@ def policy_lints(index: int, pool: Pool, places: Places) -> Iterator[Problem]:
         yield from _freshness(index, pool, policy, places)
         if isinstance(policy, TargetTracking):
             yield from _target(here, policy, places)
+            yield from _headroom(here, pool, policy, places)
         else:
             yield from _percent_thresholds(here, policy, places)
             yield from _undone(here, pool, policy, places)
@@ -48,6 +49,16 @@ def _target(here: Location, policy: TargetTracking, places: Places) -> Iterator[
         yield places.problem(
             (*here, "demand", "window"),
             "holds a single metric window: a percentile of one value is that value",
+        )
+
+
+def _headroom(
+    here: Location, pool: Pool, policy: TargetTracking, places: Places
+) -> Iterator[Problem]:
+    if policy.headroom and policy.headroom >= pool.limits.max:
+        yield places.problem(
+            (*here, "headroom"),
+            f"keeps the pool at its largest, {pool.limits.max}, whatever the load is",
         )
 
 

@@ -53,6 +53,15 @@ class TargetTracking(MetricPolicy):
         description="The metric is a total of the whole pool (a queue, requests per second);"
         " `target` is the share that one instance should carry.",
     )
+    headroom: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        strict=True,
+        description="Instances to keep beyond what `target` asks for. A share of headroom, as a"
+        " lower target gives, is least where the pool is small and noise is largest; a count is"
+        " not.",
+    )
     demand: Demand | None = Field(
         None,
         description="Size for a percentile of recent demand; left out, the newest value counts.",

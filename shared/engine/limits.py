@@ -20,7 +20,7 @@ def anti_flap(size: int, wanted: int, votes: Iterable[Vote]) -> Limited:
     """Reduce a scale-in until no policy would scale out again at the projected load.
 
     The projection is load / new size, where load = value × the instances it was measured on
-    (Azure's rule against flapping, made exact).
+    (Azure's rule against flapping, made exact). A policy's headroom carries none of it.
     """
     if wanted >= size:
         return wanted, None
@@ -28,7 +28,7 @@ def anti_flap(size: int, wanted: int, votes: Iterable[Vote]) -> Limited:
     for vote in votes:
         if vote.load is None or not vote.out_threshold:
             continue
-        needed = -int(-(vote.load / vote.out_threshold - _EPSILON) // 1)
+        needed = vote.headroom - int(-(vote.load / vote.out_threshold - _EPSILON) // 1)
         if needed > lowest:
             lowest, blamed = needed, vote
     if blamed is None:

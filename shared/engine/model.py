@@ -159,6 +159,7 @@ class Vote(NamedTuple):
         at: END of its window.
         load: value times the instances it was measured on; the anti-flap projection divides it.
         out_threshold: the projected value above which this policy would scale out again.
+        headroom: instances that it keeps beside those that carry the load.
         grows: where it would start to grow; None when nothing makes it grow.
         shrinks: where it would start to shrink.
         rejected: samples refused, by kind.
@@ -172,6 +173,7 @@ class Vote(NamedTuple):
     at: datetime | None = None
     load: float | None = None
     out_threshold: float | None = None
+    headroom: int = 0
     grows: Edge | None = None
     shrinks: Edge | None = None
     rejected: tuple[tuple[str, int], ...] = ()

@@ -3,6 +3,9 @@
 The need is ceil(value × n / target) where n is the count of instances that PRODUCED the value,
 not the count of now: a value measured on 4 instances says nothing about 8. Damping for members
 without data follows the Kubernetes HPA (KEP 853): idle when growing, busy when shrinking.
+
+`headroom` is a count beside the need: the load is held against n - headroom instances, and the need
+is that much larger.
 """
 
 import math
@@ -50,6 +53,8 @@ class TargetTrackingVoter:
         self.out_float = float(self.out_edge)
         self.in_edge = policy.target * (1 - policy.tolerance.in_)
         self.in_float = float(self.in_edge)
+        self.spare = policy.headroom
+        self.beside = f" beside {instances(self.spare)} of headroom" if self.spare else ""
         self.interval: timedelta = policy.effective_interval
         self.is_mean = policy.metric is not None and policy.statistic in {None, "mean"}
         self.expected = max(1, policy.demand.window // self.interval) if policy.demand else 0
@@ -146,7 +151,8 @@ class TargetTrackingVoter:
         code = Code.DAMPED if load.damped else Code.OFF_TARGET
         noted = f" (with {load.damped} counted in)" if load.damped else ""
         what = "total" if self.policy.per_instance else "at"
-        text = f"{self.label} {what} {shown} with target {self.aim} needs {instances(need)}{noted}"
+        needs = f"needs {instances(need - self.spare)}{self.beside}{noted}"
+        text = f"{self.label} {what} {shown} with target {self.aim} {needs}"
         return self._vote(scene, window, load, need, Reason(code, text))
 
     def _wanted(self, load: Load, size: int) -> int | None:
@@ -155,22 +161,24 @@ class TargetTrackingVoter:
         A value measured on more or fewer instances than there are now may ask for the other
         direction than its own; that stands unless members without data could explain it.
         """
-        if load.out.compare(self.out_edge, self.out_float, load.out_count) > 0:
-            low = load.out.divided_up(self.target, self.target_float)
+        spare = self.spare
+        if load.out.compare(self.out_edge, self.out_float, load.out_count - spare) > 0:
+            low = load.out.divided_up(self.target, self.target_float) + spare
             if low > size:
                 return low
-            high = load.into.divided_up(self.target, self.target_float)
+            high = load.into.divided_up(self.target, self.target_float) + spare
             return None if load.damped or high >= size else high
-        if load.into.compare(self.in_edge, self.in_float, load.into_count) < 0:
-            high = load.into.divided_up(self.target, self.target_float)
+        if load.into.compare(self.in_edge, self.in_float, load.into_count - spare) < 0:
+            high = load.into.divided_up(self.target, self.target_float) + spare
             if high < size:
                 return high
-            low = load.out.divided_up(self.target, self.target_float)
+            low = load.out.divided_up(self.target, self.target_float) + spare
             return None if load.damped or low <= size else low
         return None
 
     def _stays(self, load: Load, shown: str, size: int) -> Reason:
-        is_outside = not self.in_float <= load.plain <= self.out_float
+        shares = load.out_count / max(1, load.out_count - self.spare)
+        is_outside = not self.in_float <= load.plain * shares <= self.out_float
         if load.damped and is_outside:
             text = f"{self.label} {shown} is not acted on: {load.damped}"
             return Reason(Code.DAMPED, text)
@@ -178,12 +186,13 @@ class TargetTrackingVoter:
             text = f"{self.label} {shown} on {load.out_count} to {load.into_count} instances"
             return Reason(Code.ON_TARGET, f"{text}, as the count changed, asks for no change")
         if is_outside and not self.policy.per_instance:
-            text = f"{self.label} at {shown} with target {self.aim} still needs {instances(size)}"
+            needs = f"still needs {instances(size - self.spare)}{self.beside}"
+            text = f"{self.label} at {shown} with target {self.aim} {needs}"
             return Reason(Code.OFF_TARGET, text)
         if self.policy.per_instance:
-            text = f"{self.label} total {shown} is within {self.around} per instance"
+            text = f"{self.label} total {shown} is within {self.around} per instance{self.beside}"
         else:
-            text = f"{self.label} {shown} is within {self.around}"
+            text = f"{self.label} {shown} is within {self.around}{self.beside}"
         return Reason(Code.ON_TARGET, text)
 
     def _by_demand(self, scene: Scene, window: Window, load: Load) -> Vote:
@@ -196,22 +205,22 @@ class TargetTrackingVoter:
         grow, keep = self._demand_at(scene, recent, demand.percentile)
         size = scene.size
         out_need = keep_need = size
-        if grow.compare(self.out_edge, self.out_float, size) > 0:
-            out_need = grow.divided_up(self.target, self.target_float)
-        if keep.compare(self.in_edge, self.in_float, size) < 0:
-            keep_need = keep.divided_up(self.target, self.target_float)
+        if grow.compare(self.out_edge, self.out_float, size - self.spare) > 0:
+            out_need = grow.divided_up(self.target, self.target_float) + self.spare
+        if keep.compare(self.in_edge, self.in_float, size - self.spare) < 0:
+            keep_need = keep.divided_up(self.target, self.target_float) + self.spare
         served = Load(grow, size, keep, size, load.plain)
         what = self.what
         if out_need > size and present >= 10 * self.expected:
-            text = f"{what} needs {instances(out_need)}"
+            text = f"{what} needs {instances(out_need - self.spare)}{self.beside}"
             return self._vote(scene, window, served, out_need, Reason(Code.DEMAND_PERCENTILE, text))
         if keep_need < size and present >= 16 * self.expected:
-            text = f"{what} needs only {instances(keep_need)}"
+            text = f"{what} needs only {instances(keep_need - self.spare)}{self.beside}"
             return self._vote(
                 scene, window, served, keep_need, Reason(Code.DEMAND_PERCENTILE, text)
             )
         if out_need == size == keep_need and present >= 16 * self.expected:
-            text = f"{what} is served by {instances(size)}"
+            text = f"{what} is served by {instances(size - self.spare)}{self.beside}"
             return self._vote(scene, window, served, size, Reason(Code.DEMAND_PERCENTILE, text))
         newest = self._wanted(load, size) or size
         known = f"{len(recent)} of {self.expected} windows"
@@ -249,6 +258,7 @@ class TargetTrackingVoter:
             at=window.at,
             load=load.into.approximate,
             out_threshold=self.out_float,
+            headroom=self.spare,
             grows=grows,
             shrinks=shrinks,
             rejected=scene.series.rejected,
@@ -256,19 +266,21 @@ class TargetTrackingVoter:
 
     def _edges(self, size: int, load: Load) -> tuple[Edge | None, Edge | None]:
         """The values at which this policy would ask for more, and for less, than `size`."""
+        spare, target = self.spare, self.target_float
         if self.policy.per_instance:  # the tolerance is per instance, the load is the value itself
-            low, high = self.in_float * size, self.out_float * size
             out_count = into_count = 1
+            low, high = self.in_float * (size - spare), self.out_float * (size - spare)
         else:
-            low, high = self.in_float, self.out_float
             out_count, into_count = load.out_count or 1, load.into_count or 1
-        more = max(high, self.target_float * size / out_count)
-        above = math.floor(more * out_count / self.target_float + _EPSILON) + 1
+            low = self.in_float * (into_count - spare) / into_count
+            high = self.out_float * (out_count - spare) / out_count
+        more = max(high, target * (size - spare) / out_count, 0.0)
+        above = math.floor(more * out_count / target + _EPSILON) + 1 + spare
         grows = Edge(more, max(size + 1, above))
-        less = min(low, self.target_float * (size - 1) / into_count)
+        less = min(low, target * (size - 1 - spare) / into_count)
         if less <= 0:
             return grows, None
-        below = math.ceil(less * into_count / self.target_float - _EPSILON)
+        below = math.ceil(less * into_count / target - _EPSILON) + spare
         return grows, Edge(less, min(size - 1, below))
 
 

@@ -121,6 +121,11 @@ SPEAKS: dict[str, tuple[str, str, str]] = {
         "pools[0].policies[0].per_instance",
         "not a total",
     ),
+    "headroom that fills the pool": (
+        web("limits: {max: 5}", policies=CPU.replace("60", "60, headroom: 5")),
+        "pools[0].policies[0].headroom",
+        "at its largest, 5",
+    ),
     "a threshold that is never passed": (
         step(ladder("{above: 100, add: 1}")),
         "pools[0].policies[0].scale_out.steps[0].above",
