@@ -21,6 +21,11 @@ def unsent(call: Call, message: str) -> Cause:
     return Cause(call.operation, message, code="Unreachable", certainty="not_sent", retry=True)
 
 
+def late(call: Call, message: str) -> Cause:
+    """It was sent, or may have been, and no whole answer came in time."""
+    return Cause(call.operation, message, code="Timeout", certainty="unknown", retry=True)
+
+
 def paused(call: Call, seconds: float) -> Cause:
     """The service keeps failing, so it was not sent."""
     return Cause(

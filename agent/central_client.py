@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 import httpx
 from pydantic import ValidationError
 
 from agent.clock import Monotonic, Wall
+from agent.hard_limit import HardLimit, OutOfTimeError
 from shared.wire import Heartbeat, HeartbeatAnswer, Problem
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # a YAML of 1 MiB grows when JSON escapes it
@@ -48,13 +50,21 @@ class CentralClient:
         self._api_key = api_key
         self._monotonic = monotonic
         self._wall = wall
+        self._limit = HardLimit("central", 1)
 
     def post(self, beat: Heartbeat) -> HeartbeatAnswer:
         """Send a heartbeat and return the answer.
 
         Raises:
-            CentralError: no connection, refused, or an answer that cannot be trusted.
+            CentralError: no connection, refused, an answer that cannot be trusted, or none within
+                15 seconds, whatever hangs: the lookup of its name, a handshake, a dripping header.
         """
+        try:
+            return self._limit.run(partial(self._post, beat), TOTAL_SECONDS)
+        except OutOfTimeError as error:
+            raise CentralError(f"central does not answer: {error}") from error
+
+    def _post(self, beat: Heartbeat) -> HeartbeatAnswer:
         deadline = self._monotonic() + TOTAL_SECONDS
         try:
             with self._http.stream(

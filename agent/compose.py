@@ -10,6 +10,7 @@ from agent.clock import sleeper
 from agent.heartbeat import Central
 from agent.home import Home
 from agent.keyring import Keyring
+from agent.patience import Pace
 from agent.phase import Phase
 from agent.rotation import RotatingCentral
 from agent.service import Agent, Ports, Surroundings, make_home
@@ -64,12 +65,14 @@ def _connect(
             credentials=Credentials(settings.oci_auth, around.wall, around.monotonic),
             endpoint=settings.oci_endpoint,
             wall=around.wall,
-            monotonic=around.monotonic,
-            sleep=rest,
-            jitter=around.jitter,
-            metrics=metrics,
-            others=TokenBucket(speed * _OTHER_RATE, 2 * _BURST, around.monotonic, rest),
-            on_throttled=phase.throttled,
+            pace=Pace(
+                monotonic=around.monotonic,
+                sleep=rest,
+                jitter=around.jitter,
+                metrics=metrics,
+                others=TokenBucket(speed * _OTHER_RATE, 2 * _BURST, around.monotonic, rest),
+                on_throttled=phase.throttled,
+            ),
         )
     )
     return OciPools(client), OciMonitoring(client, phase.of_reads), metrics

@@ -5,10 +5,9 @@ breaker, which cost memory or block for minutes in a daemon (measured: see docs/
 """
 
 import json
-import random
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,20 @@ from typing import Any
 import oci
 import urllib3
 from oci._vendor import requests
-from oci.base_client import BaseClient
+from oci.base_client import BaseClient, OCIHTTPAdapter
 from oci.circuit_breaker import NoCircuitBreakerStrategy
 
 from agent import causes
 from agent.clock import Monotonic, Wall
+from agent.connections import pool_classes
 from agent.errors import CallError, Cause
+from agent.names import Names
 from agent.oci_auth import OciAuth
-from agent.oci_calls import MONITORING, Answer, Call
+from agent.oci_calls import Answer, Call
+from agent.patience import Pace, PatientCaller
 from agent.principal import AuthUnavailableError, Principal, Token
-from agent.retrying import wait_before_retry
-from agent.throttle import Breaker, TokenBucket
 
 TIMEOUTS = (3.0, 10.0)
-TRIES = 3
-BUDGET_SECONDS = 15.0
-_TOO_MANY = 429
 _WITHOUT_BODY = frozenset({202, 204})
 
 
@@ -130,21 +127,31 @@ class Means:
         credentials: builds the signer, once.
         endpoint: serves all services instead of Oracle's hosts (simulator, private endpoint);
             `{region}` in it stands for the region.
-        sleep: waits seconds; returns True when the agent stops.
-        metrics: keeps SummarizeMetricsData far under the tenancy's 10 requests/s.
-        others: the same for every other operation.
-        on_throttled: told when Monitoring answers 429.
+        names: looks hosts up.
     """
 
     credentials: Credentials
     endpoint: str | None
     wall: Wall
-    monotonic: Monotonic
-    sleep: Callable[[float], bool]
-    jitter: random.Random
-    metrics: TokenBucket
-    others: TokenBucket
-    on_throttled: Callable[[], None] = lambda: None
+    pace: Pace
+    names: Names = field(default_factory=Names)
+
+
+class _Adapter(OCIHTTPAdapter):  # type: ignore[misc] # no types
+    """The SDK's way to HTTP, with connections that do not wait for a resolver that hangs."""
+
+    def __init__(self, names: Names, monotonic: Monotonic) -> None:
+        self._classes = pool_classes(names, monotonic)
+        super().__init__()
+
+    def init_poolmanager(self, *words: Any, **more: Any) -> None:
+        super().init_poolmanager(*words, **more)
+        self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def proxy_manager_for(self, *words: Any, **more: Any) -> Any:
+        manager = super().proxy_manager_for(*words, **more)
+        manager.pool_classes_by_scheme = self._classes
+        return manager
 
 
 class OciClient:
@@ -152,8 +159,8 @@ class OciClient:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._patient = PatientCaller(self._send, means.pace)
         self._clients: dict[tuple[str, str], BaseClient] = {}
-        self._breakers: dict[tuple[str, str], Breaker] = {}
         self._lock = threading.Lock()
 
     def call(self, call: Call) -> Answer:
@@ -162,39 +169,7 @@ class OciClient:
         Raises:
             CallError: why it did not succeed, as a value.
         """
-        deadline = self._means.monotonic() + BUDGET_SECONDS
-        attempt = 1
-        while True:
-            try:
-                return self._once(call)
-            except CallError as error:
-                cause = error.cause
-                safe = cause.certainty == "not_sent" if call.is_write else cause.retry
-                if not safe or attempt == TRIES or cause.code == "CircuitOpen":
-                    raise
-                left = deadline - self._means.monotonic()
-                wait = wait_before_retry(cause, attempt, left, self._means.jitter)
-                if self._means.monotonic() + wait >= deadline or self._means.sleep(wait):
-                    raise
-                attempt += 1
-
-    def _once(self, call: Call) -> Answer:
-        bucket = self._means.metrics if call.service is MONITORING else self._means.others
-        breaker = self._breaker(call)
-        pause = breaker.remaining()
-        if pause:
-            raise CallError(causes.paused(call, pause))
-        bucket.take()
-        try:
-            answer = self._send(call)
-        except CallError as error:
-            outage = error.cause.status is None or error.cause.status >= 500
-            (breaker.failed if outage else breaker.succeeded)()
-            if error.cause.status == _TOO_MANY and call.service is MONITORING:
-                self._means.on_throttled()
-            raise
-        breaker.succeeded()
-        return answer
+        return self._patient.call(call)
 
     def _send(self, call: Call) -> Answer:
         headers = {"accept": "application/json", "content-type": "application/json"}
@@ -252,7 +227,7 @@ class OciClient:
             config, signer = self._means.credentials.signer(call.region)
         except Exception as error:  # the SDK raises anything here; told as one sentence
             raise CallError(causes.unsigned(call, f"{type(error).__name__}: {error}")) from error
-        return BaseClient(
+        client = BaseClient(
             call.service.name,
             config,
             signer,
@@ -264,12 +239,9 @@ class OciClient:
             skip_deserialization=True,
             circuit_breaker_strategy=NoCircuitBreakerStrategy(),
         )
-
-    def _breaker(self, call: Call) -> Breaker:
-        with self._lock:
-            return self._breakers.setdefault(
-                (call.service.name, call.region), Breaker(self._means.monotonic)
-            )
+        for scheme in ("https://", "http://"):
+            client.session.mount(scheme, _Adapter(self._means.names, self._means.pace.monotonic))
+        return client
 
 
 def _endpoint(template: str | None, region: str) -> str | None:

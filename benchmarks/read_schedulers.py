@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import Cause
-from agent.oci_client import BUDGET_SECONDS, TRIES
+from agent.patience import BUDGET_SECONDS, TRIES
 from agent.phase import Phase
 from agent.retrying import wait_before_retry
 from agent.throttle import TokenBucket

@@ -21,6 +21,7 @@ from agent.clock import parse_instant
 from agent.oci_auth import OciAuth
 from agent.oci_client import Credentials, Means, OciClient
 from agent.oci_pools import OciPools
+from agent.patience import Pace
 from agent.rehearsal import ClockSpec
 from agent.service import Agent, Ports, Surroundings
 from agent.settings import Settings
@@ -102,11 +103,7 @@ def build(place: Place, clock: SimulatedTime) -> Agent:
         Credentials(settings.oci_auth, wall, time.monotonic),
         place.simulator,
         wall,
-        time.monotonic,
-        lambda _: False,
-        random.Random(1),
-        metrics=fast,
-        others=fast,
+        Pace(time.monotonic, lambda _: False, random.Random(1), metrics=fast, others=fast),
     )
     client = OciClient(means)
     http = httpx.Client(trust_env=False)

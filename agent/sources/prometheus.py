@@ -13,11 +13,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 
 from agent.clock import Monotonic
+from agent.hard_limit import HardLimit, OutOfTimeError
 from agent.sources.model import PoolReadings, Wish
 from agent.sources.selector import floor_to, history_of
 from agent.sources.windows import WHOLE, History
@@ -27,6 +29,8 @@ from shared.engine.model import Reading
 
 LABELS = ("instance_pool_id", "instancePoolId")
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+_TOTAL_SECONDS = 15.0
+_MOST_HANGING = 8
 _MOST_BYTES = 8 * 1024 * 1024
 _LATENESS_WINDOWS = 3
 _MOST_POINTS = 10_000  # Prometheus refuses more than 11,000 in one series
@@ -67,6 +71,7 @@ class Prometheus:
         self._url = f"{url.rstrip('/')}/api/v1/query_range"
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._breaker = Breaker(monotonic)
+        self._limit = HardLimit("prometheus", _MOST_HANGING)
         self._tracks: dict[tuple[str, timedelta], _Track] = {}
         self._lock = threading.Lock()
 
@@ -137,11 +142,15 @@ class Prometheus:
             "end": f"{end.timestamp():.0f}",
             "step": f"{step.total_seconds():.0f}",
         }
+        post = partial(
+            self._http.post, self._url, data=form, headers=self._headers, timeout=_TIMEOUT
+        )
         try:
-            answer = self._http.post(self._url, data=form, headers=self._headers, timeout=_TIMEOUT)
-        except httpx.HTTPError as error:
+            answer = self._limit.run(post, _TOTAL_SECONDS)
+        except (httpx.HTTPError, OutOfTimeError) as error:
             self._breaker.failed()
-            raise PrometheusError(f"Prometheus does not answer: {type(error).__name__}") from error
+            why = error if isinstance(error, OutOfTimeError) else type(error).__name__
+            raise PrometheusError(f"Prometheus does not answer: {why}") from error
         if answer.status_code >= 500:
             self._breaker.failed()
         else:

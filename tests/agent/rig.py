@@ -12,9 +12,11 @@ from typing import Any
 
 from agent.compose import build
 from agent.heartbeat import Central
+from agent.names import Names
 from agent.oci_auth import OciAuth
 from agent.oci_client import Credentials, Means, OciClient
 from agent.oci_pools import OciPools
+from agent.patience import Pace
 from agent.rehearsal import ClockSpec
 from agent.service import Agent, OnDecision, Ports, Surroundings
 from agent.settings import Settings
@@ -137,18 +139,23 @@ class Rig:
         agent.start()
         return agent
 
-    def client(self, settings: Settings, around: Surroundings) -> OciClient:
+    def client(
+        self, settings: Settings, around: Surroundings, names: Names | None = None
+    ) -> OciClient:
         fast = TokenBucket(1e9, 1000, around.monotonic, around.stop.wait)
         return OciClient(
             Means(
                 Credentials(settings.oci_auth, around.wall, around.monotonic),
                 settings.oci_endpoint,
                 around.wall,
-                around.monotonic,
-                around.stop.wait,
-                around.jitter,
-                metrics=fast,
-                others=fast,
+                Pace(
+                    around.monotonic,
+                    around.stop.wait,
+                    around.jitter,
+                    metrics=fast,
+                    others=fast,
+                ),
+                names or Names(),
             )
         )
 

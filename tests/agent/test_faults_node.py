@@ -20,8 +20,9 @@ from agent.commands import agent as commands
 from agent.errors import CallError
 from agent.files import seal
 from agent.last_words import leave, take
-from agent.oci_client import BUDGET_SECONDS, OciClient
+from agent.oci_client import OciClient
 from agent.oci_pools import OciPools
+from agent.patience import BUDGET_SECONDS
 from agent.service import Agent, Ports, Surroundings
 from simulator.faults import Rule
 from tests.agent.rig import (

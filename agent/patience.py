@@ -1,0 +1,106 @@
+"""Patience with OCI: limits of rate and time, retries where they are safe, pauses in an outage."""
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from agent import causes
+from agent.clock import Monotonic
+from agent.errors import CallError
+from agent.hard_limit import HardLimit, OutOfTimeError
+from agent.oci_calls import MONITORING, Answer, Call
+from agent.retrying import wait_before_retry
+from agent.throttle import Breaker, TokenBucket
+
+TRIES = 3
+BUDGET_SECONDS = 15.0
+_TOO_MANY = 429
+_MOST_HANGING = 32
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast and how often calls are made.
+
+    Attributes:
+        sleep: waits seconds; returns True when the agent stops.
+        metrics: keeps SummarizeMetricsData far under the tenancy's 10 requests/s.
+        others: the same for every other operation.
+        on_throttled: told when Monitoring answers 429.
+    """
+
+    monotonic: Monotonic
+    sleep: Callable[[float], bool]
+    jitter: random.Random
+    metrics: TokenBucket
+    others: TokenBucket
+    on_throttled: Callable[[], None] = lambda: None
+
+
+class PatientCaller:
+    """Makes calls by `send`, which makes one attempt. Safe to share between threads."""
+
+    def __init__(self, send: Callable[[Call], Answer], pace: Pace) -> None:
+        self._send = send
+        self._pace = pace
+        self._limit = HardLimit("oci", _MOST_HANGING)
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._lock = threading.Lock()
+
+    def call(self, call: Call) -> Answer:
+        """Make a call, again when that is safe and useful: at most 3 tries within 15 seconds.
+
+        Raises:
+            CallError: why it did not succeed, as a value.
+        """
+        deadline = self._pace.monotonic() + BUDGET_SECONDS
+        attempt = 1
+        while True:
+            try:
+                return self._once(call, deadline)
+            except CallError as error:
+                cause = error.cause
+                safe = cause.certainty == "not_sent" if call.is_write else cause.retry
+                if not safe or attempt == TRIES or cause.code == "CircuitOpen":
+                    raise
+                left = deadline - self._pace.monotonic()
+                wait = wait_before_retry(cause, attempt, left, self._pace.jitter)
+                if self._pace.monotonic() + wait >= deadline or self._pace.sleep(wait):
+                    raise
+                attempt += 1
+
+    def _once(self, call: Call, deadline: float) -> Answer:
+        is_metrics = call.service is MONITORING
+        breaker = self._breaker(call)
+        pause = breaker.remaining()
+        if pause:
+            raise CallError(causes.paused(call, pause))
+        (self._pace.metrics if is_metrics else self._pace.others).take()
+        try:
+            answer = self._within(call, deadline)
+        except CallError as error:
+            outage = error.cause.status is None or error.cause.status >= 500
+            (breaker.failed if outage else breaker.succeeded)()
+            if error.cause.status == _TOO_MANY and is_metrics:
+                self._pace.on_throttled()
+            raise
+        breaker.succeeded()
+        return answer
+
+    def _within(self, call: Call, deadline: float) -> Answer:
+        """Make one attempt; a write has the whole time, for giving one up leaves it unknown."""
+        left = deadline - self._pace.monotonic()
+        seconds = BUDGET_SECONDS if call.is_write else max(left, 0.1)
+        try:
+            return self._limit.run(partial(self._send, call), seconds)
+        except OutOfTimeError as error:
+            cause = causes.late if error.was_begun else causes.unsent
+            raise CallError(cause(call, str(error))) from error
+
+    def _breaker(self, call: Call) -> Breaker:
+        with self._lock:
+            return self._breakers.setdefault(
+                (call.service.name, call.region), Breaker(self._pace.monotonic)
+            )
