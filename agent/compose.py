@@ -16,6 +16,7 @@ from agent.rotation import RotatingCentral
 from agent.service import Agent, Ports, Surroundings, make_home
 from agent.settings import Settings
 from agent.sources.several import Sources
+from agent.tenancy import Tenancy, tenancy_of
 from agent.throttle import TokenBucket
 from agent.trust import FreshTrust
 
@@ -39,10 +40,18 @@ def build(settings: Settings, around: Surroundings) -> Agent:
     """Wire the agent for a node: real OCI, and central over HTTP when the settings name one."""
     phase = Phase(around.jitter)
     pools, source, metrics = _connect(settings, around, phase)
-    home = Home(lambda: _own_instance(settings.metadata_url))
+    home = Home(lambda: _of_this_instance(settings.metadata_url, "id"))
     home.begin()
+    tenancy = Tenancy(
+        lambda: tenancy_of(
+            settings.oci_auth, lambda: _of_this_instance(settings.metadata_url, "tenantId")
+        )
+    )
+    tenancy.begin()
     sources = Sources(source, connect_prometheus(settings, around))
-    ports = Ports(pools, sources, _central(settings, around), home.instance, phase)
+    ports = Ports(
+        pools, sources, _central(settings, around), home.instance, phase, tenancy=tenancy.name
+    )
     agent = Agent(settings, around, ports)
     agent.on_budget = lambda budget: metrics.set_rate(
         _speed(settings) * (budget.requests_per_second if budget else _METRIC_RATE)
@@ -88,7 +97,7 @@ def connect_prometheus(settings: Settings, around: Surroundings) -> "Prometheus 
     return Prometheus(http, settings.prometheus_url, settings.prometheus_token, around.monotonic)
 
 
-def _own_instance(metadata_url: str) -> str | None:
+def _of_this_instance(metadata_url: str, name: str) -> str | None:
     """Ask the metadata service (Oracle, "Getting Instance Metadata"); None off OCI."""
     try:
         answer = httpx.get(
@@ -100,7 +109,7 @@ def _own_instance(metadata_url: str) -> str | None:
         found = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return None
-    return str(found["id"]) if isinstance(found, dict) and found.get("id") else None
+    return str(found[name]) if isinstance(found, dict) and found.get(name) else None
 
 
 def _speed(settings: Settings) -> float:

@@ -54,6 +54,7 @@ class Identity:
     boot_id: str
     capabilities: tuple[str, ...]
     tzdata_version: str | None
+    tenancy: Callable[[], str | None] = lambda: None
 
 
 class Heartbeats:
@@ -135,6 +136,7 @@ class Heartbeats:
             last_tick_at=health.last_tick_at,
             goodbye=goodbye,
             tzdata_version=self._identity.tzdata_version,
+            tenancy=self._identity.tenancy(),
             config=self._configs.report,
             node_metrics=self._measure().as_wire(),
             records=[] if paused else list(batch.records),
@@ -145,6 +147,7 @@ class Heartbeats:
         for refused in answer.rejected:
             self.rejected += 1
             log.warning("central refused record %d: %s", refused.sequence, refused.reason)
+        self._note_duplicate(answer)
         observed = frozenset(answer.observe_pools)
         if observed != self.observe_pools:
             self.observe_pools = observed  # before a configuration that the next tick may use
@@ -152,3 +155,9 @@ class Heartbeats:
         self._configs.offer(answer)
         self._on_budget(answer.metrics_budget)
         self._last = answer
+
+    def _note_duplicate(self, answer: HeartbeatAnswer) -> None:
+        known = self._last is not None and self._last.duplicate
+        if answer.duplicate and not known:
+            part = "only observes" if answer.observe_pools else "goes on, the other only observes"
+            log.warning("another live agent uses this node's key; this one %s", part)

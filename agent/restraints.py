@@ -36,7 +36,7 @@ class Restraints:
         """
         pool_id = pool.instance_pool_id
         if pool_id in owned_elsewhere:
-            return Restraint("OWNED_ELSEWHERE", "another node owns this pool: only observed")
+            return Restraint("OWNED_ELSEWHERE", "another agent owns this pool: only observed")
         if not self._guard.allows(pool_id):
             return Restraint(
                 "NOT_ALLOWED", "this node's guard file does not list the pool: only observed"

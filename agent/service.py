@@ -69,7 +69,7 @@ class Ports:
     """What stands outside: OCI and central. Fakes go here.
 
     `own_instance` returns the OCID of the instance that this is; None anywhere else. `phase` is
-    shared with what reads metrics.
+    shared with what reads metrics; `tenancy` returns the OCID of the tenancy that is read.
     """
 
     pools: Pools
@@ -77,6 +77,7 @@ class Ports:
     central: Central | None
     own_instance: OwnInstance = lambda: None
     phase: Phase | None = None
+    tenancy: Callable[[], str | None] = lambda: None
 
 
 class Agent:
@@ -105,7 +106,7 @@ class Agent:
         self.central: WatchedCentral | None = None
         if ports.central is not None:
             self.central = WatchedCentral(ports.central, around.wall)
-        self.beats = self._heartbeats(self.central)
+        self.beats = self._heartbeats(self.central, ports.tenancy)
         self.started_at: datetime | None = None
         self.last_tick_at: datetime | None = None
         self.phase = ports.phase or Phase(around.jitter)
@@ -126,12 +127,14 @@ class Agent:
             on_decision=self._decided,
         )
 
-    def _heartbeats(self, central: Central | None) -> Heartbeats | None:
+    def _heartbeats(
+        self, central: Central | None, tenancy: Callable[[], str | None]
+    ) -> Heartbeats | None:
         if central is None:
             return None
         beats = Heartbeats(
             central,
-            Identity(version(), _new_id(), CAPABILITIES, tzdata_version()),
+            Identity(version(), _new_id(), CAPABILITIES, tzdata_version(), tenancy),
             self.outbox,
             self.configs,
             health=self.health,

@@ -2,8 +2,8 @@
 
 Each agent has one compartment and reads CPU and memory once a minute, through the real token
 bucket and the real rule for retries. With a central each has its share of 8 requests a second
-and a phase of its own; without one they all tick at the same instants and only back-off helps.
-They start within five minutes of each other.
+and a phase of its own, by `central.budgets`; without one they all tick at the same instants and
+only back-off helps. They start within five minutes of each other.
 
     python benchmarks/read_schedulers.py
 """
@@ -21,11 +21,12 @@ from agent.patience import BUDGET_SECONDS, TRIES
 from agent.phase import Phase
 from agent.retrying import wait_before_retry
 from agent.throttle import TokenBucket
-from shared.wire import MetricsBudget
+from central.budgets import shares
 
 AGENTS, QUERIES, LIMIT = 200, 2, 10
 POLL, WINDOW, HOUR = 30.0, 60.0, 3600.0
 STALE_AFTER = 360.0
+UNTOLD_RATE = 2.0  # an agent's own, while no central tells it another
 RESULTS = Path(__file__).parent / "results" / "read_schedulers.json"
 THROTTLED = Cause("SummarizeMetricsData", "throttled", status=429, code="TooManyRequests")
 
@@ -83,16 +84,14 @@ class Fleet:
         self._order = 0
         self._queue: list[Try] = []
         self.longest = 0.0
-        rate = 8.0 / AGENTS if with_central else 2.0
+        handed = shares((index, "ocid1.tenancy.oc1..one") for index in range(AGENTS))
         self.nodes = []
         for index in range(AGENTS):
+            rate = handed[index].requests_per_second if with_central else UNTOLD_RATE
             bucket = TokenBucket(rate, 10, lambda: self.now, self._sleeper(index))
             node = Node(bucket, Phase(self.chance))
             if with_central:
-                budget = MetricsBudget(
-                    requests_per_second=rate, phase_seconds=WINDOW * index / AGENTS
-                )
-                node.phase.assign(budget)
+                node.phase.assign(handed[index])
             self.nodes.append(node)
 
     def _sleeper(self, index: int) -> Any:

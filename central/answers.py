@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from central.ingest.model import Reply
-from shared.wire import Acknowledged, HeartbeatAnswer
+from shared.wire import Acknowledged, HeartbeatAnswer, MetricsBudget
 
 LARGEST_CACHE_BYTES = 32 * 1024 * 1024
 
@@ -53,10 +53,12 @@ class Answers:
         texts: TextCache,
         interval: Callable[[], float],
         reconnect_window: Callable[[], float],
+        budget: Callable[[int], MetricsBudget | None],
     ) -> None:
         self._texts = texts
         self._interval = interval
         self._reconnect_window = reconnect_window
+        self._budget = budget
 
     def complete(self, reply: Reply, ack: Acknowledged) -> HeartbeatAnswer:
         """Add the YAML, when it is due, and the server's wishes."""
@@ -69,6 +71,7 @@ class Answers:
             yaml_config=text,
             next_heartbeat_seconds=self._interval(),
             reconnect_window_seconds=self._reconnect_window(),
+            metrics_budget=self._budget(reply.submission.node_id),
             ack=ack,
             rejected=reply.rejected,
             observe_pools=list(reply.observe_pools),

@@ -176,3 +176,23 @@ def count(connection: Connection) -> int:
     """How many nodes are expected to send heartbeats; sets their interval."""
     alive = nodes.c.status.in_(["ACTIVE", "ERROR", "OFFLINE"])
     return int(connection.execute(select(func.count()).where(alive)).scalar_one())
+
+
+def readers(connection: Connection) -> list[tuple[int, str | None]]:
+    """Nodes that read metrics, with their tenancies: those that live, and those lost just now.
+
+    A node that cannot reach central goes on reading with its last share.
+    """
+    statement = (
+        select(nodes.c.id, node_state.c.tenancy)
+        .join_from(nodes, node_state, node_state.c.node_id == nodes.c.id)
+        .where(
+            or_(
+                nodes.c.status.in_(["ACTIVE", "ERROR"]),
+                (nodes.c.status == "OFFLINE")
+                & (node_state.c.received_at > func.now() - text("interval '1 hour'")),
+            )
+        )
+        .order_by(nodes.c.id)
+    )
+    return [(row.id, row.tenancy) for row in connection.execute(statement)]
