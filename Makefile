@@ -41,7 +41,7 @@ test-systemd: $(STAMP) ## The agent's service on a real systemd, in a container 
 	@for tool in systemd-nspawn debootstrap; do command -v $$tool >/dev/null || missing=1; done; \
 	  if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get -qq update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install systemd-container debootstrap; fi
-	$(BIN)/python -m pytest -q tests/systemd/real_systemd.py
+	$(BIN)/python -m pytest -q tests/systemd/real_resolver.py tests/systemd/real_systemd.py
 
 test-keycloak: $(STAMP) $(KEYCLOAK)/.built ## Logins through a real Keycloak (needs Maven and Java >= 17)
 	KEYCLOAK_HOME=$(abspath $(KEYCLOAK)) $(BIN)/python -m pytest -q --timeout 900 tests/keycloak
