@@ -1,0 +1,47 @@
+"""Parsed configurations that pages look at again and again, by their hash."""
+
+from collections.abc import Callable
+
+from fastapi import Request
+
+from shared.config.loader import load
+from shared.config.models import Config
+from shared.config.problems import ConfigError
+
+MOST_KEPT = 64
+
+
+class KnownConfigs:
+    """The newest configurations that were asked for; what cannot be read is kept as None."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Config | None] = {}
+
+    def parsed(self, digest: str, read: Callable[[], str | None]) -> Config | None:
+        """The configuration behind a hash; None if this release refuses its text.
+
+        `read` gets the text when it is not known yet.
+        """
+        if digest not in self._kept:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[digest] = _parsed(read())
+        return self._kept.get(digest)
+
+
+def _parsed(yaml: str | None) -> Config | None:
+    if yaml is None:
+        return None
+    try:
+        return load(yaml.encode())
+    except ConfigError:
+        return None
+
+
+def configs_of(request: Request) -> KnownConfigs:
+    """The configurations that this application knows."""
+    state = request.app.state
+    if not hasattr(state, "known_configs"):
+        state.known_configs = KnownConfigs()
+    known: KnownConfigs = state.known_configs
+    return known
