@@ -15,6 +15,7 @@ from central.keys import KeyCache
 from central.login_gate import LoginGate
 from central.oidc.flow import Oidc
 from central.password_worker import PasswordWorker
+from central.replay_desk import ReplayDesk
 from central.store import audit
 from central.store.audit import Actor, Event
 from central.telemetry import Telemetry
@@ -32,6 +33,7 @@ class Deps:
         retry_after: seconds, jittered, that a refused agent is asked to wait.
         passwords: bcrypt, without taking processor time from ingest.
         gate: turns floods of logins away.
+        replays: gives turns to replays, which cost processor time.
         trusted_proxies: peers whose X-Forwarded-For is believed.
         oidc: logging in through Keycloak, where it is set up.
         public_url: the address that browsers use, such as https://pools.example.com.
@@ -46,6 +48,7 @@ class Deps:
     retry_after: Callable[[], int]
     passwords: PasswordWorker
     gate: LoginGate
+    replays: ReplayDesk
     trusted_proxies: frozenset[str] = field(default_factory=frozenset)
     oidc: Oidc | None = None
     public_url: str | None = None

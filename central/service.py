@@ -30,6 +30,7 @@ from central.migrate import migrate, require_current
 from central.oidc.flow import Oidc
 from central.partitions import ensure_partitions
 from central.password_worker import PasswordWorker
+from central.replay_desk import ReplayDesk
 from central.rollout import drive
 from central.store import configs, nodes
 from central.store.sweep import sweep
@@ -88,6 +89,7 @@ class Central:
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
         self._gate = LoginGate(monotonic)
+        self._replays = ReplayDesk(monotonic)
         self._telemetry = telemetry = Telemetry()
         telemetry.watch(self.engine, lambda: len(self.queue))
         self._keys = keys = KeyCache(self._find_key, monotonic)
@@ -163,6 +165,7 @@ class Central:
             retry_after=self._retry_after,
             passwords=self._passwords,
             gate=self._gate,
+            replays=self._replays,
             trusted_proxies=self._settings.trusted_proxies,
             oidc=self._settings.oidc,
             public_url=self._settings.public_url,

@@ -92,12 +92,16 @@ def active(connection: Connection, node: str) -> RowMapping:
     Raises:
         ApiError: 404 unknown node, or one without a configuration.
     """
-    node_id = nodes.id_of(connection, node)
-    statement = select(versions).where(versions.c.node_id == node_id, versions.c.is_active)
-    row = connection.execute(statement).mappings().one_or_none()
+    row = active_or_none(connection, nodes.id_of(connection, node))
     if row is None:
         raise ApiError(404, "no_config", f"Node {node} has no configuration yet: push one.")
     return row
+
+
+def active_or_none(connection: Connection, node_id: int) -> RowMapping | None:
+    """The active version of a node with its text; None before the first push."""
+    statement = select(versions).where(versions.c.node_id == node_id, versions.c.is_active)
+    return connection.execute(statement).mappings().one_or_none()
 
 
 def version(connection: Connection, node: str, generation: int) -> RowMapping:

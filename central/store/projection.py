@@ -19,8 +19,8 @@ class Projected:
     retired: list[str]
 
 
-def existing(connection: Connection, config: Config) -> dict[str, RowMapping]:
-    """The stored rows of a configuration's pools by OCID, with their owners, locked."""
+def existing(connection: Connection, config: Config, *, lock: bool = True) -> dict[str, RowMapping]:
+    """The stored rows of a configuration's pools by OCID, with their owners; locked for a change."""
     statement = (
         select(
             pools,
@@ -35,8 +35,9 @@ def existing(connection: Connection, config: Config) -> dict[str, RowMapping]:
         .join(node_state, node_state.c.node_id == nodes.c.id)
         .where(pools.c.oracle_pool_id.in_([p.instance_pool_id for p in config.pools]))
         .order_by(pools.c.id)
-        .with_for_update(of=pools)
     )
+    if lock:
+        statement = statement.with_for_update(of=pools)
     return {row["oracle_pool_id"]: row for row in connection.execute(statement).mappings()}
 
 

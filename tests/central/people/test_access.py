@@ -256,6 +256,9 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ),
 }
 ELSEWHERE = {  # with a provider behind them: tests/central/oidc
+    ("POST", "/v1/config/check"),  # questions that need a body, and change nothing
+    ("POST", "/v1/nodes/{name}/config/review"),
+    ("POST", "/v1/nodes/{name}/config/replay"),
     ("POST", "/v1/oidc/token"),
     ("POST", "/v1/oidc/backchannel-logout"),
     ("POST", "/v1/users/{email}/link"),
