@@ -11,7 +11,9 @@ from tests.pages import Reader, shown
 
 def actions(text: str) -> list[str]:
     """The actions of the rows of a page, newest first."""
-    return re.findall(r"<td>([A-Z_]+)<br><span class=\"muted\">[A-Z]+</span></td>", text)
+    return re.findall(
+        r"<td data-label=\"Action\">([A-Z_]+)<br><span class=\"muted\">[A-Z]+</span></td>", text
+    )
 
 
 def test_rows_are_read_back_newest_first_page_by_page(
