@@ -79,6 +79,7 @@ node_state = Table(
     Column("retry_offers", Integer, server_default="0", nullable=False),
     _texts("observe_pools"),
     Column("maintenance", Boolean, server_default=text("false"), nullable=False),
+    Column("wants_config", Boolean, server_default=text("false"), nullable=False),
     Column("rival_boot_id", String(64)),
     Column("rival_sequence", BigInteger, server_default="0", nullable=False),
     Column("rival_beats", Integer, server_default="0", nullable=False),
@@ -132,4 +133,5 @@ central_state = Table(
     _required("healthy_since"),
     Column("outage_seconds", Double, server_default="0", nullable=False),
     Column("disruption_since", TIMESTAMP),
+    Column("analytics_read_until", TIMESTAMP),
 )

@@ -62,9 +62,10 @@ _OPERATOR = "central"
 ROOT = {
     "status": ("poolkeeper.commands_status:status", "The fleet at a glance.", _OPERATOR),
     "node": ("poolkeeper.commands_node:node", "Nodes: list, create, keys, delete …", _OPERATOR),
-    "pool": ("poolkeeper.commands_pool:pool", "Pools: list, show.", _OPERATOR),
+    "pool": ("poolkeeper.commands_pool:pool", "Pools: list, show, override, pause …", _OPERATOR),
+    "rollout": ("poolkeeper.commands_rollout:rollout", "Patches under way: halt …", _OPERATOR),
     "config": ("poolkeeper.config_group:config", "The YAML: check, push, diff, history …", ""),
-    "schedule": ("poolkeeper.commands_schedule:schedule", "Preview what schedules will do.", ""),
+    "schedule": ("poolkeeper.commands_schedule:schedule", "Preview, add, suspend schedules.", ""),
     "decide": ("poolkeeper.commands_decide:decide", "One decision from a file, explained.", ""),
     "replay": ("poolkeeper.commands_replay:replay", "Drive a policy over recorded demand.", ""),
     "login": ("poolkeeper.commands_login:login", "Sign in to a central.", _OPERATOR),

@@ -31,7 +31,7 @@ SHRINK = click.option(
 
 
 @click.command()
-@click.argument("node")
+@click.argument("nodes", nargs=-1, required=True, metavar="NODE")
 @click.argument("file", type=FILE)
 @SHRINK
 @click.option("--take-over", is_flag=True, help="Take pools from an OFFLINE or INACTIVE node.")
@@ -39,7 +39,7 @@ SHRINK = click.option(
 @CENTRAL
 @JSON
 def push(  # click passes each option by name
-    node: str,
+    nodes: tuple[str, ...],
     file: Path,
     allow_shrink: int,
     take_over: bool,
@@ -48,6 +48,12 @@ def push(  # click passes each option by name
     as_json: bool,
 ) -> None:
     """Validate FILE and make it the configuration of NODE."""
+    node = nodes[0]
+    if len(nodes) > 1 or "," in node:
+        raise click.UsageError(
+            "A whole file is for one node, since a pool belongs to one node. The same change for "
+            "several is a patch: poolkeeper config patch --nodes A,B --set PATH=VALUE."
+        )
     params: dict[str, Any] = {"allow_shrink": allow_shrink, "take_over": take_over}
     headers = {**YAML, **({} if if_match is None else {"If-Match": f'"{if_match}"'})}
     with errors_as_sentences():

@@ -8,11 +8,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from poolkeeper.cli import LazyGroup
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences, segment
 from shared.wire_operator import AnalyticsRow, PoolView
 
+_EDIT = "poolkeeper.commands_pool_edit"
+EDITS = {
+    "override": (f"{_EDIT}:override", "Hold a pool at a size for a while.", ""),
+    "pause": (f"{_EDIT}:pause", "Hands off: enforce nothing.", ""),
+    "observe": (f"{_EDIT}:observe", "Decide and report, never resize.", ""),
+    "activate": (f"{_EDIT}:activate", "Resize it again.", ""),
+    "limits": (f"{_EDIT}:limits", "Change --min and --max.", ""),
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, lazy=EDITS)
 def pool() -> None:
     """Pools: their sizes and bounds, and what was decided and why."""
 

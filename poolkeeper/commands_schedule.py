@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from poolkeeper.cli import LazyGroup
 from poolkeeper.inputs import (
     Failure,
     check_plot_path,
@@ -26,9 +27,18 @@ LONGEST = timedelta(days=3660)
 _MINUTE = "%a %Y-%m-%d %H:%M"
 
 
-@click.group()
+_EDIT = "poolkeeper.commands_schedule_edit"
+EDITS = {
+    "add": (f"{_EDIT}:add", "Add one to a node's configuration.", "central"),
+    "suspend": (f"{_EDIT}:suspend", "Let one not apply for now.", "central"),
+    "resume": (f"{_EDIT}:resume", "Let it apply again.", "central"),
+    "remove": (f"{_EDIT}:remove", "Take one out.", "central"),
+}
+
+
+@click.group(cls=LazyGroup, lazy=EDITS)
 def schedule() -> None:
-    """Schedules: see beforehand what they will do."""
+    """Schedules: see beforehand what they will do; add, suspend, resume."""
 
 
 @schedule.command()

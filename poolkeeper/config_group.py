@@ -14,6 +14,7 @@ COMMANDS = {
     "diff": (f"{_REMOTE}:diff", "Compare versions, or a file with the active one.", "central"),
     "history": (f"{_REMOTE}:history", "Every version: who, when, hash.", "central"),
     "rollback": (f"{_REMOTE}:rollback", "Make an earlier version active again.", "central"),
+    "patch": ("poolkeeper.commands_patch:patch", "Edit many nodes alike, in stages.", "central"),
     "retry": (f"{_REMOTE}:retry", "Offer a rejected configuration again.", "central"),
 }
 

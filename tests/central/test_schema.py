@@ -14,7 +14,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from central import tables_enrolment, tables_history, tables_people, tables_rollup, tables_support
+from central import (
+    tables_enrolment,
+    tables_history,
+    tables_orders,
+    tables_people,
+    tables_rollup,
+    tables_support,
+)
 from central.database import check_server, open_engine
 from central.errors import StartError
 from central.migrate import migrate, require_current
@@ -327,6 +334,7 @@ def test_statements_are_written_against_the_same_tables(engine: Engine) -> None:
         metadata.tables.values()
     )
     assert tables_rollup.pool_analytics_5m in metadata.tables.values()
+    assert tables_orders.rollouts in metadata.tables.values()
     partition = r"_20\d{6}$"
     days = {
         name

@@ -277,6 +277,13 @@ def eva(central: RunningCentral) -> Iterator[httpx.Client]:
     central.create_node("n1")
     central.push("n1", CONFIG)
     central.execute("UPDATE node_state SET failed_hash = active_hash, apply_status = 'failed'")
+    central.execute("UPDATE nodes SET status = 'ACTIVE'")
+    central.whole._orders.stop()  # which would go on with these by itself
+    for state in ("running", "halted"):
+        central.execute(
+            "INSERT INTO rollouts (state, edits, batch, allow_shrink, deadline_seconds, stages) "
+            f"VALUES ('{state}', '[]', 1, 0, 60, 1)"
+        )
     with central.whole.engine.begin() as connection:
         hashed = hash_password(PASSWORD, cost=4)
         users.create(connection, "eva@example.com", "ADMIN", "Eva", hashed)
