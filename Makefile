@@ -10,7 +10,7 @@ KEYCLOAK_VERSION := 26.4.7
 KEYCLOAK := .tools/keycloak-$(KEYCLOAK_VERSION)
 MAVEN_COPY := org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
-.PHONY: help install demo test test-kill test-faults test-keycloak test-systemd check format lock bench docs clean
+.PHONY: help install demo test test-kill test-faults test-keycloak test-systemd check format lock editor bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -85,5 +85,8 @@ lock: $(STAMP) ## Resolve the dependencies anew (needs the network)
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade -q \
 	  -o requirements.lock
 
+editor: ## Bundle the YAML editor of the web pages (needs Node.js >= 20 and the network)
+	cd central/web/editor && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
+
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .tools central/web/editor/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
