@@ -15,9 +15,7 @@ from poolkeeper.operator_client import (
     connect,
     errors_as_sentences,
 )
-from shared.config.nodes import plain
-from shared.config.problems import ConfigError
-from shared.config.tree import parse_tree
+from shared.edit_lines import assignment
 from shared.wire_edits import Edit, RolloutDetail, RolloutPlan, SetValue, Unset
 
 POLL_SECONDS = 1.0
@@ -32,16 +30,10 @@ class Assignment(click.ParamType[SetValue]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> SetValue:
         """Read it, or refuse it as click does."""
-        path, equals, text = str(value).partition("=")
-        if not equals or not path:
-            self.fail(f"{value!r} is not PATH=VALUE, such as pools.*.limits.max=20.", param, ctx)
         try:
-            root, problems = parse_tree(f"value: {text}")
-        except ConfigError as error:
-            problems = list(error.problems)
-        if problems:
-            self.fail(f"the value of {path}: {problems[0].message}", param, ctx)
-        return SetValue(path=path, value=plain(root)["value"])
+            return assignment(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
