@@ -3,7 +3,14 @@
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 
-CAPABILITIES = ("config.v1", "outbox.v1", "observe_pools", "rollback", "metrics_budget")
+CAPABILITIES = (
+    "config.v1",
+    "outbox.v1",
+    "observe_pools",
+    "rollback",
+    "metrics_budget",
+    "next_api_key",
+)
 
 
 def version() -> str:

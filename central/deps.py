@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
+from central.enrolment_gate import EnrolmentGate
 from central.errors import ApiError
 from central.ingest.queue import IngestQueue
 from central.keys import KeyCache
@@ -33,6 +34,7 @@ class Deps:
         retry_after: seconds, jittered, that a refused agent is asked to wait.
         passwords: bcrypt, without taking processor time from ingest.
         gate: turns floods of logins away.
+        enrolments: the same for enrolments.
         replays: gives turns to replays, which cost processor time.
         trusted_proxies: peers whose X-Forwarded-For is believed.
         oidc: logging in through Keycloak, where it is set up.
@@ -48,6 +50,7 @@ class Deps:
     retry_after: Callable[[], int]
     passwords: PasswordWorker
     gate: LoginGate
+    enrolments: EnrolmentGate
     replays: ReplayDesk
     trusted_proxies: frozenset[str] = field(default_factory=frozenset)
     oidc: Oidc | None = None

@@ -4,7 +4,15 @@ import logging
 
 from sqlalchemy import Engine, text
 
-from central.store import audit, audit_trail, logins, sessions, streams, throttles
+from central.store import (
+    audit,
+    audit_trail,
+    enrolment,
+    logins,
+    sessions,
+    streams,
+    throttles,
+)
 from central.store.audit import Actor, Event
 
 log = logging.getLogger(__name__)
@@ -27,5 +35,5 @@ def tidy(engine: Engine) -> None:
         if removed:
             event = Event("AUDIT_DAYS_REMOVED", "SYSTEM", "audit", details={"rows": removed})
             audit.append(connection, CENTRAL, event)
-        for store in (logins, sessions, throttles, streams):
+        for store in (logins, sessions, throttles, streams, enrolment):
             store.forget_old(connection)

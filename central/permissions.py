@@ -33,6 +33,10 @@ GET    /healthz                                    public
 GET    /readyz                                     public
 GET    /metrics                                    public
 POST   /v1/heartbeat                               node
+POST   /v1/enroll                                  public
+GET    /v1/enroll-tokens                           edit
+POST   /v1/enroll-tokens                           edit
+DELETE /v1/enroll-tokens/{token_id}                edit
 
 GET    /v1/login                                   public
 POST   /v1/login                                   public
@@ -55,6 +59,7 @@ GET    /v1/nodes/{name}                            read
 DELETE /v1/nodes/{name}                            edit
 GET    /v1/nodes/{name}/keys                       read
 POST   /v1/nodes/{name}/keys                       edit
+POST   /v1/nodes/{name}/keys/rotation              edit
 DELETE /v1/nodes/{name}/keys                       edit
 PUT    /v1/nodes/{name}/maintenance                edit
 DELETE /v1/nodes/{name}/maintenance                edit

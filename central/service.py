@@ -14,6 +14,7 @@ from central.budgets import Budgets
 from central.database import Limits, check_server, open_engine
 from central.database_roles import migrate_as_owner, warn_if_trail_is_open
 from central.deps import Deps
+from central.enrolment_gate import EnrolmentGate
 from central.first_admin import ensure_first_admin
 from central.history.retention import forget
 from central.history.rollup import roll_up
@@ -32,7 +33,7 @@ from central.partitions import ensure_partitions
 from central.password_worker import PasswordWorker
 from central.replay_desk import ReplayDesk
 from central.rollout import drive
-from central.store import configs, nodes
+from central.store import configs, key_rotation, nodes
 from central.store.sweep import sweep
 from central.telemetry import MeasuredCommit, Telemetry
 
@@ -89,6 +90,7 @@ class Central:
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
         self._gate = LoginGate(monotonic)
+        self._enrolments = EnrolmentGate(monotonic)
         self._replays = ReplayDesk(monotonic)
         self._telemetry = telemetry = Telemetry()
         telemetry.watch(self.engine, lambda: len(self.queue))
@@ -165,6 +167,7 @@ class Central:
             retry_after=self._retry_after,
             passwords=self._passwords,
             gate=self._gate,
+            enrolments=self._enrolments,
             replays=self._replays,
             trusted_proxies=self._settings.trusted_proxies,
             oidc=self._settings.oidc,
@@ -233,7 +236,11 @@ class Central:
 
     def _find_key(self, digest: str) -> int | None:
         with self._own_engine.connect() as connection:
-            return nodes.by_key(connection, digest)
+            node_id, is_first_use = nodes.by_key(connection, digest)
+        if not is_first_use:
+            return node_id
+        with self._own_engine.begin() as connection:
+            return key_rotation.confirm(connection, digest)
 
     def _find_text(self, hashed: str) -> str | None:
         with self._own_engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Secrets that central hands out: node keys and operators' session tokens.
+"""Secrets that central hands out: node keys, enrolment tokens and operators' session tokens.
 
 A node key reads `pk_node_<id>_<secret><checksum>`: the id tells whose it is, the checksum lets
 scanners and central recognise a mistyped one without asking the database. Only SHA-256 hashes of
@@ -17,6 +17,10 @@ SECRET_LENGTH = 43  # 62**43 > 2**256
 CHECKSUM_LENGTH = 6  # 62**6 > 2**32
 NODE_KEY = re.compile(rf"pk_node_(\d{{1,10}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 SESSION_PREFIX = "pk_user_"
+ENROLMENT_PREFIX = "pk_enroll_"
+ENROLMENT_TOKEN = re.compile(
+    rf"{ENROLMENT_PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,23 @@ def new_session_token() -> Secret:
     return _secret(body + _checksum(body))
 
 
+def new_enrolment_token() -> Secret:
+    """A token by which one machine becomes a node."""
+    body = ENROLMENT_PREFIX + _random(SECRET_LENGTH)
+    return _secret(body + _checksum(body))
+
+
+def is_enrolment_token(text: str) -> bool:
+    """Whether a text has the shape and the checksum of an enrolment token."""
+    return ENROLMENT_TOKEN.fullmatch(text) is not None and _is_whole(text)
+
+
 def is_node_key(text: str) -> bool:
     """Whether a text has the shape and the checksum of a node key."""
-    if NODE_KEY.fullmatch(text) is None:
-        return False
+    return NODE_KEY.fullmatch(text) is not None and _is_whole(text)
+
+
+def _is_whole(text: str) -> bool:
     return text[-CHECKSUM_LENGTH:] == _checksum(text[:-CHECKSUM_LENGTH])
 
 

@@ -19,7 +19,10 @@ from shared.wire_operator import CreatedNode, NodeView
 
 PAGE = 1000
 _CARE = "poolkeeper.commands_node_care"
+_ENROLL = "poolkeeper.commands_node_enroll"
 CARE = {
+    "enroll": (f"{_ENROLL}:enroll", "Make this machine a node, with a token.", "agent"),
+    "enroll-token": (f"{_ENROLL}:enroll_token", "One-time tokens: create, list, revoke.", ""),
     "rotate-key": (f"{_CARE}:rotate_key", "A new API key; the present one works a while.", ""),
     "revoke-keys": (f"{_CARE}:revoke_keys", "Make old keys useless, at once.", ""),
     "maintenance": (f"{_CARE}:maintenance", "Expect a node to be silent.", ""),

@@ -11,6 +11,7 @@ from shared.wire_operator import NodeView, RotatedKey
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 DELETE_SECONDS = 600.0
+DAY = 86_400
 
 
 class Duration(click.ParamType[int]):
@@ -35,14 +36,22 @@ class Duration(click.ParamType[int]):
 @click.option(
     "--overlap",
     type=Duration(),
-    default="24h",
-    show_default=True,
-    help="For how long the present key still works.",
+    help="For how long the present key still works; default: 24h, and with --through-agent until"
+    " the new one is in use.",
+)
+@click.option(
+    "--through-agent", is_flag=True, help="The agent gets the new key by itself; nobody sees it."
 )
 @CENTRAL
 @JSON
-def rotate_key(name: str, overlap: int, url: str | None, as_json: bool) -> None:
-    """Make a new API key; prints it, which is shown only now."""
+def rotate_key(
+    name: str, overlap: int | None, through_agent: bool, url: str | None, as_json: bool
+) -> None:
+    """Make a new API key; prints it, which is shown only now, or hands it to the node's agent."""
+    if through_agent:
+        _rotate_through_agent(name, overlap, url, as_json)
+        return
+    overlap = DAY if overlap is None else overlap
     with errors_as_sentences():
         path = f"/v1/nodes/{segment(name)}/keys"
         made = connect(url).ask(RotatedKey, "POST", path, params={"overlap_seconds": overlap})
@@ -55,6 +64,18 @@ def rotate_key(name: str, overlap: int, url: str | None, as_json: bool) -> None:
     )
     click.echo(f"New API key of {name}, shown only now; {before}:", err=True)
     click.echo(made.api_key)
+
+
+def _rotate_through_agent(name: str, overlap: int | None, url: str | None, as_json: bool) -> None:
+    params = {} if overlap is None else {"overlap_seconds": overlap}
+    with errors_as_sentences():
+        path = f"/v1/nodes/{segment(name)}/keys/rotation"
+        view = connect(url).ask(NodeView, "POST", path, params=params)
+    if as_json:
+        click.echo(view.model_dump_json())
+        return
+    click.echo(f"The agent of {name} gets a new key with its next heartbeat.")
+    click.echo("The present one ends when the new one is in use; `node show` tells.", err=True)
 
 
 @click.command("revoke-keys")

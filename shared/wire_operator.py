@@ -71,6 +71,9 @@ class KeyView(Message):
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
     revoked_at: AwareDatetime | None
+    candidate: bool = Field(
+        default=False, description="Handed to the agent, and not seen in use yet."
+    )
 
 
 class NodeView(Message):

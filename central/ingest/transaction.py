@@ -13,6 +13,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from central.errors import ApiError
 from central.ingest import sql
 from central.ingest.model import Outcome, Reply, Submission
+from central.ingest.offers import offer_successors
 from central.ingest.plan import make_plan
 
 GONE = ApiError(401, "unauthorized", "This node was deleted.")
@@ -85,6 +86,7 @@ class GroupCommit:
         if batch:
             plan = make_plan(batch, sql.load(cursor, batch, nodes))
             sql.store(cursor, plan, nodes.values(), self._interval())
+            offer_successors(cursor, plan.replies, nodes)
             result.replies = plan.replies
         return result
 

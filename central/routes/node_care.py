@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from central.deps import Editor, Parts, Reader, audited, aware
-from central.store import node_end, node_keys, nodes
+from central.store import key_rotation, node_end, node_keys, nodes
 from central.store.audit import Event
 from shared.wire_operator import KeyView, NodeView, RotatedKey
 
@@ -36,6 +36,24 @@ def rotate_key(
         secret, until = node_keys.rotate(connection, name, overlap_seconds)
     row = aware({"node": name, "api_key": secret.text, "previous_expires_at": until})
     return RotatedKey.model_validate(row)
+
+
+@router.post("/keys/rotation", status_code=202)
+def rotate_through_agent(
+    name: str,
+    deps: Parts,
+    actor: Editor,
+    overlap_seconds: Annotated[int | None, Query(ge=3600, le=30 * DAY)] = None,
+) -> NodeView:
+    """Have the node's agent renew its key, which nobody else gets to see.
+
+    The present keys end when the new one is seen in use, or with the overlap if that is earlier.
+    """
+    details = {"overlap_seconds": overlap_seconds}
+    event = Event("NODE_KEY_ROTATION_ASKED", "NODE", "node", None, name, details=details)
+    with audited(deps, actor, event) as connection:
+        key_rotation.ask(connection, name, overlap_seconds)
+        return NodeView.model_validate(aware(nodes.show(connection, name)))
 
 
 @router.delete("/keys")

@@ -5,19 +5,25 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from central.store import nodes
+from central.store import key_rotation, nodes
 from central.tables import nodes as nodes_table
 from central.tables_support import node_keys
 from central.tokens import Secret, new_node_key
 
 MOST_LIVE = 2
-_live = (node_keys.c.revoked_at.is_(None), text("COALESCE(node_keys.expires_at > now(), true)"))
+_live = (
+    node_keys.c.revoked_at.is_(None),
+    node_keys.c.candidate.is_(False),
+    text("COALESCE(node_keys.expires_at > now(), true)"),
+)
 
 
 def rotate(
     connection: Connection, name: str, overlap_seconds: int
 ) -> tuple[Secret, datetime | None]:
     """Add a key; the one before works for the overlap, any older one no longer.
+
+    A rotation through the agent that is under way ends unfinished.
 
     Returns:
         The new key, and when the one before it expires (None: the node had none that works).
@@ -26,6 +32,7 @@ def rotate(
         ApiError: 404 when there is no such node.
     """
     node_id = nodes.lock(connection, name)["node_id"]
+    key_rotation.give_up(connection, node_id)
     statement = select(node_keys.c.id).where(node_keys.c.node_id == node_id, *_live)
     live = list(connection.scalars(statement.order_by(node_keys.c.id.desc())))
     _revoke(connection, live[MOST_LIVE - 1 :])
@@ -59,6 +66,7 @@ def revoke(connection: Connection, name: str, *, keep_newest: bool) -> int:
     doomed = live[1:] if keep_newest else live
     _revoke(connection, doomed)
     if not keep_newest:
+        key_rotation.give_up(connection, node_id)
         _newest(connection, node_id, None)
     return len(doomed)
 
@@ -75,6 +83,7 @@ def listed(connection: Connection, name: str) -> list[dict[str, Any]]:
         node_keys.c.created_at,
         node_keys.c.expires_at,
         node_keys.c.revoked_at,
+        node_keys.c.candidate,
     )
     statement = select(*columns).where(node_keys.c.node_id == node_id)
     rows = connection.execute(statement.order_by(node_keys.c.id.desc())).mappings()

@@ -74,14 +74,15 @@ def create(
     return node_id, secret
 
 
-def by_key(connection: Connection, key_hash: str) -> int | None:
-    """The node of a live key."""
-    statement = select(node_keys.c.node_id).where(
+def by_key(connection: Connection, key_hash: str) -> tuple[int | None, bool]:
+    """The node of a live key, and whether the key is a successor that nobody has shown so far."""
+    statement = select(node_keys.c.node_id, node_keys.c.candidate).where(
         node_keys.c.key_hash == key_hash,
         node_keys.c.revoked_at.is_(None),
         func.coalesce(node_keys.c.expires_at > func.now(), text("true")),
     )
-    return connection.execute(statement).scalar_one_or_none()
+    row = connection.execute(statement).one_or_none()
+    return (None, False) if row is None else (row.node_id, row.candidate)
 
 
 def live_keys(connection: Connection, limit: int) -> list[tuple[str, int]]:
@@ -91,6 +92,7 @@ def live_keys(connection: Connection, limit: int) -> list[tuple[str, int]]:
         .join(node_state, node_state.c.node_id == node_keys.c.node_id)
         .where(
             node_keys.c.revoked_at.is_(None),
+            node_keys.c.candidate.is_(False),  # its first use must be seen
             func.coalesce(node_keys.c.expires_at > func.now(), text("true")),
         )
         .order_by(node_state.c.received_at.desc().nulls_last())

@@ -28,7 +28,7 @@ WHO = ("nobody", "node", "USER", "DEVOPS", "ADMIN")
 def filled(path: str) -> str:
     """A path that leads nowhere."""
     return (
-        re.sub(r"\{session_id\}", "2147483647", path)
+        re.sub(r"\{(session|token)_id\}", "2147483647", path)
         .replace("{email}", "x@y.z")
         .replace("{name}", "none")
         .replace("{pool}", "none")
@@ -121,6 +121,18 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/v1/nodes/{name}/keys"): (
         "NODE_KEY_ROTATED",
         lambda c: c.post("/v1/nodes/n1/keys"),
+    ),
+    ("POST", "/v1/nodes/{name}/keys/rotation"): (
+        "NODE_KEY_ROTATION_ASKED",
+        lambda c: c.post("/v1/nodes/n1/keys/rotation"),
+    ),
+    ("POST", "/v1/enroll-tokens"): (
+        "ENROLMENT_TOKEN_CREATED",
+        lambda c: c.post("/v1/enroll-tokens", json={"name": "n3"}),
+    ),
+    ("DELETE", "/v1/enroll-tokens/{token_id}"): (
+        "ENROLMENT_TOKEN_REVOKED",
+        lambda c: c.delete("/v1/enroll-tokens/1"),
     ),
     ("DELETE", "/v1/nodes/{name}/keys"): (
         "NODE_KEYS_REVOKED",
@@ -263,6 +275,7 @@ ELSEWHERE = {  # with a provider behind them: tests/central/oidc
     ("POST", "/v1/oidc/backchannel-logout"),
     ("POST", "/v1/users/{email}/link"),
     ("POST", "/users/{email}/link"),
+    ("POST", "/v1/enroll"),  # by a machine, not by an operator: tests/central/test_enrolment.py
     ("POST", "/v1/heartbeat"),  # a node's own record, in tables of its own
 }
 
@@ -277,6 +290,8 @@ def eva(central: RunningCentral) -> Iterator[httpx.Client]:
     central.create_node("n1")
     central.push("n1", CONFIG)
     central.execute("UPDATE node_state SET failed_hash = active_hash, apply_status = 'failed'")
+    central.execute("UPDATE node_state SET capabilities = '{next_api_key}'")
+    central.operator().post("/v1/enroll-tokens", json={"name": "n2"})
     central.execute("UPDATE nodes SET status = 'ACTIVE'")
     central.whole._orders.stop()  # which would go on with these by itself
     for state in ("running", "halted"):
