@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import json
+import select
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from central.bcrypt_process import LEFTOVERS
+
 COMMAND = (sys.executable, "-I", "-m", "central.bcrypt_process")
+PATIENCE_SECONDS = 2.0  # after which a password gets a process that has a share of its own
 LONGEST_QUEUE = 8  # logins that may wait for bcrypt; more are asked to come back
 ATTEMPTS = 2  # the process may have been ended from outside: a second one is started
 LEAVE_SECONDS = 5.0
@@ -23,6 +27,7 @@ class PasswordWorker:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "bcrypt")
         self._process: subprocess.Popen[str] | None = None
+        self._hurries = False
         self._waiting = 0
 
     @property
@@ -54,34 +59,40 @@ class PasswordWorker:
 
     def _answer(self, question: str) -> bool | str:
         for _ in range(ATTEMPTS):
-            try:
-                line = self._exchange(question)
-            except OSError:
-                line = ""
+            line = self._exchange(question, None if self._hurries else PATIENCE_SECONDS)
+            if line is None:  # every processor is busy with other things, and may stay so
+                self._end(at_once=True)
+                self._process, self._hurries = _start(), True
+                line = self._exchange(question, None)
             if line:
+                if self._hurries and self._waiting <= 1:
+                    self._end()  # the next one may find an idle processor again
                 answer: bool | str = json.loads(line)
                 return answer
             self._end()
         raise RuntimeError("the process that checks passwords ends as soon as it is asked")
 
-    def _exchange(self, question: str) -> str:
-        process = self._process or self._start()
-        if process.stdin is None or process.stdout is None:
-            raise OSError
-        process.stdin.write(question + "\n")
-        process.stdin.flush()
-        return process.stdout.readline()
+    def _exchange(self, question: str, seconds: float | None) -> str | None:
+        """The answer; None if there is none in time, an empty text if the process has ended."""
+        if self._process is None:
+            self._process = _start(LEFTOVERS)
+        asked, answers = self._process.stdin, self._process.stdout
+        if asked is None or answers is None:
+            return ""
+        try:
+            asked.write(question + "\n")
+            asked.flush()
+        except OSError:
+            return ""
+        ready = select.select([answers], [], [], seconds)[0]
+        return answers.readline() if ready else None
 
-    def _start(self) -> subprocess.Popen[str]:
-        self._process = subprocess.Popen(  # noqa: S603 # constants, and this very interpreter
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
-        return self._process
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
+    def _end(self, *, at_once: bool = False) -> None:
+        process, self._process, self._hurries = self._process, None, False
         if process is None:
             return
+        if at_once:
+            process.kill()
         for pipe in (process.stdin, process.stdout):
             with contextlib.suppress(OSError):  # it ended before it read everything
                 if pipe is not None:
@@ -91,3 +102,10 @@ class PasswordWorker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    command = (*COMMAND, *arguments)  # constants, and this very interpreter
+    return subprocess.Popen(  # noqa: S603 # see above
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )

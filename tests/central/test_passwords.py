@@ -1,10 +1,12 @@
 """Passwords: what is accepted, and that nothing tells whether an account exists."""
 
 import asyncio
+import os
 
 import psutil
 import pytest
 
+from central import password_worker
 from central.errors import ApiError
 from central.password_worker import PasswordWorker
 from central.passwords import (
@@ -74,7 +76,7 @@ def test_the_worker_checks_in_a_process_of_its_own_that_lets_others_go_first() -
     assert asyncio.run(worker.verify("correct horse bättery\n", stored))
     assert not asyncio.run(worker.verify("correct horse battery", stored))
     (process,) = set(bcrypt_processes()) - before
-    assert process.nice() == 10
+    assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
     assert verify_password("a new password", asyncio.run(worker.hash("a new password")))
     worker.close()
     assert not process.is_running()
@@ -91,3 +93,17 @@ def test_the_worker_goes_on_after_its_process_was_killed() -> None:
     assert asyncio.run(worker.verify("correct horse battery", stored))
     assert not asyncio.run(worker.verify("wrong", stored))
     worker.close()
+
+
+def test_a_password_that_waits_too_long_gets_a_process_with_a_share_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # No test can keep every processor busy for seconds: no patience at all is the same to the code.
+    monkeypatch.setattr(password_worker, "PATIENCE_SECONDS", 0.0)
+    before = set(bcrypt_processes())
+    worker = PasswordWorker()
+    stored = hash_password("correct horse battery", cost=4)
+    assert asyncio.run(worker.verify("correct horse battery", stored))
+    assert not asyncio.run(worker.verify("wrong", stored))
+    worker.close()
+    assert not set(bcrypt_processes()) - before

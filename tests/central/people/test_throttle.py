@@ -47,6 +47,7 @@ def proxied(cluster: postgres.Cluster) -> Iterator[RunningCentral]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # bcrypt takes only what other processes leave over
 def test_a_thousand_wrong_logins_are_audited_and_lock_nobody_out_for_good(
     proxied: RunningCentral,
 ) -> None:
