@@ -31,8 +31,11 @@ test: $(STAMP) ## The quick tests, then the end-to-end ones
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 	$(BIN)/python -m pytest -q -n 2 -m slow --ignore=tests/central_faults
 
-test-kill: $(STAMP) ## Two hundred random kills of an agent, and what must hold afterwards
+test-kill: $(STAMP) ## An agent killed at random and at every system call that counts (needs strace)
 	$(BIN)/python -m tests.kill_loop 200 7
+	@if ! command -v strace >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install strace; fi
+	$(BIN)/python -m tests.kill_syscalls
 
 test-faults: $(STAMP) ## Central under kills, crashes, a full disk, a lost primary (needs root)
 	$(BIN)/python -m pytest -q tests/central_faults
