@@ -42,7 +42,9 @@ from central.web import (
     lifecycle,
     node,
     sign_in,
+    pool,
 )
+    system,
 from central.web import audit as audit_pages
 from central.web import nodes as nodes_page
 from central.web import users as user_pages
@@ -84,6 +86,8 @@ ROUTED = (
     lifecycle,
     audit_pages,
     user_pages,
+    pool,
+    system,
     account,
 )
 

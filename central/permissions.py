@@ -114,6 +114,13 @@ GET    /                                           read
 GET    /fleet/rows                                 read
 GET    /nodes                                      read
 POST   /nodes                                      edit
+GET    /nodes/{name}/pools/{pool:path}             read
+GET    /pools/{number}/now                         read
+GET    /pools/{number}/plot                        read
+GET    /system                                     read
+GET    /system/now                                 read
+GET    /system/plot                                read
+POST   /system/retention                           admin
 GET    /nodes/{name}                               read
 GET    /nodes/{name}/live                          read
 POST   /nodes/{name}/rotate-key                    edit

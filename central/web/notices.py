@@ -24,6 +24,7 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "halted": "The roll-out was halted: no further node gets the patch.",
         "resumed": "The roll-out goes on.",
         "started": "The roll-out has begun.",
+        "retention-changed": "The retention was changed; what is older goes within the hour.",
     }
 )
 

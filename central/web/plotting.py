@@ -78,7 +78,7 @@ def pool_plot(
     limits = pool_page.bounds(connection, pool, list(points), step)
     within = charts.Range(wanted.start, wanted.end, step)
     demand = _demand(connection, pool, config, within, points)
-    grid = _grid(wanted, step)
+    grid = grid_of(wanted.start, wanted.end, step)
     columns: dict[str, Column] = {
         "at": [_epoch(at) for at in grid],
         "size": _column(points, grid, "current_max"),
@@ -114,7 +114,7 @@ def _demand(
             at, value = row["timestamp"], row["value_avg"]
             if value is None or at not in points:
                 continue
-            carried = 1.0 if policy.per_instance else points[at]["active_avg"]
+            carried = 1.0 if policy.per_instance else float(points[at]["active_avg"])
             need = value * carried / float(policy.target) + policy.headroom
             needs[at] = max(needs.get(at, 0.0), round(need, 2))
     return needs
@@ -128,11 +128,11 @@ def _targets(config: Config | None, pool: str) -> list[TargetTracking]:
     return policies[:MOST_POLICIES]
 
 
-def _grid(wanted: charts.Range, step: int) -> list[datetime]:
-    """The start of every step in a range, as the charts bin them."""
+def grid_of(start: datetime, end: datetime, step: int) -> list[datetime]:
+    """The start of every step of so many seconds in a range, as the charts bin them."""
     width = timedelta(seconds=step)
-    first = wanted.start - (wanted.start - ORIGIN) % width
-    count = -((first - wanted.end) // width)
+    first = start - (start - ORIGIN) % width
+    count = -((first - end) // width)
     return [first + number * width for number in range(count)]
 
 

@@ -20,7 +20,7 @@ from shared.config.models import Config
 router = APIRouter(tags=["pages"], include_in_schema=False)
 RECENT_ROWS = 240
 TABLE_ROWS = 40
-SOON = 16  # changes of the next two weeks that are shown at once
+SOON = 10  # changes of the next two weeks that are shown at once
 OLD = timedelta(minutes=5)  # a row comes every minute: then the numbers are not of now
 Key = Annotated[str, Query(alias="range", max_length=10)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]

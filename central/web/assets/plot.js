@@ -49,7 +49,7 @@ export class Plot {
     const options = {
       ...this.size(),
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      legend: { live: false },
+      legend: { live: false, markers: { width: 2, dash: (plot, index) => (plot.series[index].dash ? "dashed" : "solid") } },
       cursor: { y: false },
       axes: [axis("x", undefined, { values: ticks, labelSize: 0, size: 44 }), ...this.spec.axes],
       scales: { x: { time: true }, ...this.spec.scales },

@@ -4,6 +4,7 @@ import { Plot, axis, colour, line, stamp } from "./plot.js";
 const EVERY = 30_000; // milliseconds between two looks at what is new
 const NEAR = 8; // pixels between a pointer and the mark that it means
 const MOST_TOLD = 3;
+const CROWDED = 120; // marks whose lines would hide everything else
 const place = document.getElementById("plot");
 const readout = document.getElementById("readout");
 const shown = JSON.parse(document.getElementById("plot-data").textContent);
@@ -47,7 +48,9 @@ function mark(context, kind, x, y, ratio) {
 function draw(plot) {
   const { ctx: context, bbox } = plot;
   const ratio = devicePixelRatio;
+  const length = shown.marks.length > CROWDED ? 14 * ratio : bbox.height;
   context.save();
+  context.setLineDash([]);
   for (const event of shown.marks) {
     const x = plot.valToPos(event.at, "x", true);
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -57,7 +60,7 @@ function draw(plot) {
     context.globalAlpha = 0.45;
     context.beginPath();
     context.moveTo(x, bbox.top);
-    context.lineTo(x, bbox.top + bbox.height);
+    context.lineTo(x, bbox.top + length);
     context.stroke();
     context.globalAlpha = 1;
     context.lineWidth = 2 * ratio;

@@ -210,6 +210,10 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         lambda c: c.post("/nodes", data={"name": "n2", "region": "r1"}),
     ),
     ("POST", "/nodes/{name}/rotate-key"): (
+    ("POST", "/system/retention"): (
+        "RETENTION_CHANGED",
+        lambda c: c.post("/system/retention", data={"kind": "metrics", "days": "20"}),
+    ),
         "NODE_KEY_ROTATED",
         lambda c: c.post("/nodes/n1/rotate-key", data={"overlap_seconds": "60"}),
     ),

@@ -1,0 +1,108 @@
+"""What the page of one pool shows: the pool with its node, its newest rows, its bounds."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from central.errors import not_found
+
+_POOL = """
+SELECT p.id, p.name, p.oracle_pool_id, p.compartment_id, p.region, p.min_instances,
+       p.max_instances, p.current_instances, p.status::text AS status, p.mode, p.retired_at,
+       p.last_analytics_at, p.node_id, n.name AS node, n.status::text AS node_status,
+       n.last_heartbeat, s.active_hash, s.running_hash, s.failed_hash,
+       COALESCE(s.maintenance, false) AS maintenance
+FROM pools p JOIN nodes n ON n.id = p.node_id LEFT JOIN node_state s ON s.node_id = n.id
+"""
+_BY_NAME = f"""{_POOL}
+WHERE n.name = :node AND p.name = :pool ORDER BY p.retired_at DESC NULLS FIRST, p.id DESC LIMIT 1
+"""
+_BY_NUMBER = f"{_POOL} WHERE p.id = :number"
+# A node that has been silent for days still has a newest row: the partitions begin at its day.
+_SINCE = """
+received_at >= LEAST(now()::timestamp, COALESCE(CAST(:last AS timestamp), now()::timestamp))
+               - interval '1 day'
+"""
+_NEWEST = f"""
+SELECT timestamp, current_instances, active_instances,
+       NULLIF(avg_cpu_utilization, 'NaN') AS cpu, NULLIF(max_cpu_utilization, 'NaN') AS cpu_peak,
+       NULLIF(avg_memory_utilization, 'NaN') AS memory,
+       NULLIF(max_memory_utilization, 'NaN') AS memory_peak,
+       pool_status AS status, scaling_event, scaling_reason, config_hash,
+       decision #>> '{{reasons,-1,code}}' AS code, (decision ->> 'desired')::int AS desired,
+       (decision #>> '{{bounds,floor}}')::int AS floor,
+       (decision #>> '{{bounds,ceiling}}')::int AS ceiling
+FROM pool_analytics
+WHERE node_id = :node AND pool_id = :pool AND {_SINCE}
+ORDER BY timestamp DESC, id DESC LIMIT :limit
+"""  # noqa: S608 # built of this module's constants
+_EXPLAINED = f"""
+SELECT timestamp, current_instances, config_hash, decision FROM pool_analytics
+WHERE node_id = :node AND pool_id = :pool AND {_SINCE} AND decision ? 'votes'
+ORDER BY timestamp DESC, id DESC LIMIT 1
+"""  # noqa: S608 # built of this module's constants
+_BOUNDS = """
+SELECT s.at, r.floor, r.ceiling
+FROM unnest(CAST(:moments AS timestamp[])) AS s (at)
+CROSS JOIN LATERAL (
+    SELECT (decision #>> '{bounds,floor}')::int AS floor,
+           (decision #>> '{bounds,ceiling}')::int AS ceiling
+    FROM pool_analytics
+    WHERE node_id = :node AND pool_id = :pool
+      AND timestamp >= s.at AND timestamp < s.at + make_interval(secs => :step)
+      AND received_at >= s.at - interval '1 day' AND received_at < s.at + interval '2 days'
+    ORDER BY timestamp DESC LIMIT 1
+) r
+"""
+
+
+def by_name(connection: Connection, node: str, pool: str) -> dict[str, Any]:
+    """A node's pool of that name; the newest one where only retired ones are left.
+
+    Raises:
+        ApiError: 404.
+    """
+    row = connection.execute(text(_BY_NAME), {"node": node, "pool": pool}).mappings().first()
+    if row is None:
+        raise not_found(f"pool of {node[:100]}", pool[:100])
+    return dict(row)
+
+
+def by_number(connection: Connection, number: int) -> dict[str, Any]:
+    """The pool with an id.
+
+    Raises:
+        ApiError: 404.
+    """
+    row = connection.execute(text(_BY_NUMBER), {"number": number}).mappings().first()
+    if row is None:
+        raise not_found("pool", str(number))
+    return dict(row)
+
+
+def newest(connection: Connection, pool: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+    """The pool's newest rows of its last day, newest first, with what they say of the decision."""
+    values = {**_keys(pool), "last": pool["last_analytics_at"], "limit": limit}
+    return [dict(row) for row in connection.execute(text(_NEWEST), values).mappings()]
+
+
+def explained(connection: Connection, pool: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest row whose decision tells every vote; agents write one when the reason changes."""
+    values = {**_keys(pool), "last": pool["last_analytics_at"]}
+    row = connection.execute(text(_EXPLAINED), values).mappings().first()
+    return None if row is None else dict(row)
+
+
+def bounds(
+    connection: Connection, pool: dict[str, Any], moments: Sequence[datetime], step: int
+) -> dict[datetime, tuple[int | None, int | None]]:
+    """Floor and ceiling at the end of each step that has rows left; `step` in seconds."""
+    values = {**_keys(pool), "moments": list(moments), "step": step}
+    rows = connection.execute(text(_BOUNDS), values)
+    return {row.at: (row.floor, row.ceiling) for row in rows}
+
+
+def _keys(pool: dict[str, Any]) -> dict[str, Any]:
+    return {"node": pool["node_id"], "pool": pool["id"]}
