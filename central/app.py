@@ -20,6 +20,7 @@ from central.routes import (
     audit,
     auth,
     charts,
+    config_adoption,
     config_edits,
     config_review,
     configs,
@@ -41,12 +42,13 @@ from central.web import (
     fleet,
     lifecycle,
     node,
-    sign_in,
     pool,
-)
+    sign_in,
     system,
+)
 from central.web import audit as audit_pages
 from central.web import nodes as nodes_page
+from central.web import rollouts as rollout_pages
 from central.web import users as user_pages
 from central.web.places import refusal, wants_page
 from central.web_headers import WebHeaders
@@ -69,6 +71,7 @@ ROUTED = (
     nodes,
     node_care,
     configs,
+    config_adoption,
     config_edits,
     config_review,
     rollouts,
@@ -83,11 +86,12 @@ ROUTED = (
     fleet,
     nodes_page,
     node,
+    pool,
+    system,
+    rollout_pages,
     lifecycle,
     audit_pages,
     user_pages,
-    pool,
-    system,
     account,
 )
 

@@ -70,6 +70,8 @@ GET    /v1/nodes/{name}/config/diff                read
 POST   /v1/nodes/{name}/config/rollback            edit
 POST   /v1/nodes/{name}/config/retry               edit
 POST   /v1/nodes/{name}/config/edits               edit
+GET    /v1/nodes/{name}/config/adopt               read
+POST   /v1/nodes/{name}/config/adopt               edit
 POST   /v1/nodes/{name}/config/review              read
 POST   /v1/nodes/{name}/config/replay              read
 POST   /v1/config/check                            read
@@ -112,8 +114,6 @@ POST   /sign-in                                    public
 POST   /sign-out                                   own
 GET    /                                           read
 GET    /fleet/rows                                 read
-GET    /nodes                                      read
-POST   /nodes                                      edit
 GET    /nodes/{name}/pools/{pool:path}             read
 GET    /pools/{number}/now                         read
 GET    /pools/{number}/plot                        read
@@ -121,6 +121,8 @@ GET    /system                                     read
 GET    /system/now                                 read
 GET    /system/plot                                read
 POST   /system/retention                           admin
+GET    /nodes                                      read
+POST   /nodes                                      edit
 GET    /nodes/{name}                               read
 GET    /nodes/{name}/live                          read
 POST   /nodes/{name}/rotate-key                    edit
@@ -129,6 +131,13 @@ POST   /nodes/{name}/maintenance                   edit
 POST   /nodes/{name}/retry                         edit
 GET    /nodes/{name}/delete                        edit
 POST   /nodes/{name}/delete                        edit
+GET    /rollouts                                   read
+POST   /rollouts                                   edit
+POST   /rollouts/preview                           edit
+GET    /rollouts/{number}                          read
+GET    /rollouts/{number}/live                     read
+POST   /rollouts/{number}/halt                     edit
+POST   /rollouts/{number}/resume                   edit
 GET    /lifecycle                                  read
 GET    /audit                                      admin
 GET    /audit/verify                               admin

@@ -94,6 +94,15 @@ PASSWORD = "correct horse battery"
 BODY = {"email": "eva@example.com", "password": PASSWORD}
 MAX_30 = {"kind": "limits", "pool": "web", "max": 30}
 ROLLOUT = {"nodes": ["n1"], "edits": [MAX_30]}
+
+
+def rollout(client: httpx.Client, state: str) -> int:
+    """The newest rollout in a state."""
+    return next(
+        int(row["id"]) for row in client.get("/v1/rollouts").json() if row["state"] == state
+    )
+
+
 CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/v1/login"): ("LOGIN", lambda c: c.post("/v1/login", json=BODY)),
     ("POST", "/v1/session"): (
@@ -162,6 +171,10 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "CONFIG_RETRIED",
         lambda c: c.post("/v1/nodes/n1/config/retry"),
     ),
+    ("POST", "/v1/nodes/{name}/config/adopt"): (
+        "CONFIG_ADOPTION_ASKED",
+        lambda c: c.post("/v1/nodes/n1/config/adopt"),
+    ),
     ("POST", "/v1/nodes/{name}/config/edits"): (
         "CONFIG_EDITED",
         lambda c: c.post("/v1/nodes/n1/config/edits", json={"edits": [MAX_30]}),
@@ -169,11 +182,11 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/v1/rollouts"): ("ROLLOUT_STARTED", lambda c: c.post("/v1/rollouts", json=ROLLOUT)),
     ("POST", "/v1/rollouts/{number}/halt"): (
         "ROLLOUT_HALTED",
-        lambda c: c.post("/v1/rollouts/1/halt"),
+        lambda c: c.post(f"/v1/rollouts/{rollout(c, 'running')}/halt"),
     ),
     ("POST", "/v1/rollouts/{number}/resume"): (
         "ROLLOUT_RESUMED",
-        lambda c: c.post("/v1/rollouts/2/resume"),
+        lambda c: c.post(f"/v1/rollouts/{rollout(c, 'halted')}/resume"),
     ),
     ("POST", "/v1/users"): (
         "USER_CREATED",
@@ -197,6 +210,10 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "SESSIONS_REVOKED",
         lambda c: c.delete("/v1/users/mia@example.com/sessions"),
     ),
+    ("POST", "/system/retention"): (
+        "RETENTION_CHANGED",
+        lambda c: c.post("/system/retention", data={"kind": "metrics", "days": "20"}),
+    ),
     ("PUT", "/v1/retention/{kind}"): (
         "RETENTION_CHANGED",
         lambda c: c.put("/v1/retention/metrics?days=20"),
@@ -210,10 +227,6 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         lambda c: c.post("/nodes", data={"name": "n2", "region": "r1"}),
     ),
     ("POST", "/nodes/{name}/rotate-key"): (
-    ("POST", "/system/retention"): (
-        "RETENTION_CHANGED",
-        lambda c: c.post("/system/retention", data={"kind": "metrics", "days": "20"}),
-    ),
         "NODE_KEY_ROTATED",
         lambda c: c.post("/nodes/n1/rotate-key", data={"overlap_seconds": "60"}),
     ),
@@ -232,6 +245,18 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/nodes/{name}/delete"): (
         "NODE_DELETED",
         lambda c: c.post("/nodes/n1/delete", data={"confirm": "n1"}),
+    ),
+    ("POST", "/rollouts"): (
+        "ROLLOUT_STARTED",
+        lambda c: c.post("/rollouts", data={"edits": "pools.*.limits.max=30", "which": "all"}),
+    ),
+    ("POST", "/rollouts/{number}/halt"): (
+        "ROLLOUT_HALTED",
+        lambda c: c.post(f"/rollouts/{rollout(c, 'running')}/halt", data={}),
+    ),
+    ("POST", "/rollouts/{number}/resume"): (
+        "ROLLOUT_RESUMED",
+        lambda c: c.post(f"/rollouts/{rollout(c, 'halted')}/resume", data={}),
     ),
     ("POST", "/users"): (
         "USER_CREATED",
@@ -273,6 +298,7 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
 }
 ELSEWHERE = {  # with a provider behind them: tests/central/oidc
     ("POST", "/v1/config/check"),  # questions that need a body, and change nothing
+    ("POST", "/rollouts/preview"),
     ("POST", "/v1/nodes/{name}/config/review"),
     ("POST", "/v1/nodes/{name}/config/replay"),
     ("POST", "/v1/oidc/token"),
@@ -294,8 +320,6 @@ def eva(central: RunningCentral) -> Iterator[httpx.Client]:
     central.create_node("n1")
     central.push("n1", CONFIG)
     central.execute("UPDATE node_state SET failed_hash = active_hash, apply_status = 'failed'")
-    central.execute("UPDATE node_state SET capabilities = '{next_api_key}'")
-    central.operator().post("/v1/enroll-tokens", json={"name": "n2"})
     central.execute("UPDATE nodes SET status = 'ACTIVE'")
     central.whole._orders.stop()  # which would go on with these by itself
     for state in ("running", "halted"):
@@ -303,6 +327,12 @@ def eva(central: RunningCentral) -> Iterator[httpx.Client]:
             "INSERT INTO rollouts (state, edits, batch, allow_shrink, deadline_seconds, stages) "
             f"VALUES ('{state}', '[]', 1, 0, 60, 1)"
         )
+    central.execute("UPDATE node_state SET capabilities = '{next_api_key}'")
+    central.operator().post("/v1/enroll-tokens", json={"name": "n2"})
+    central.execute(
+        "UPDATE node_state SET running_hash = active_hash, "
+        "capabilities = array_append(capabilities, 'running_config')"
+    )
     with central.whole.engine.begin() as connection:
         hashed = hash_password(PASSWORD, cost=4)
         users.create(connection, "eva@example.com", "ADMIN", "Eva", hashed)
