@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KEYCLOAK_VERSION := 26.4.7
 KEYCLOAK := .tools/keycloak-$(KEYCLOAK_VERSION)
+CHROMIUM ?= chromium
 MAVEN_COPY := org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
-.PHONY: help install demo test test-kill test-faults test-keycloak test-systemd check format lock editor bench docs clean
+.PHONY: help install demo test test-kill test-faults test-browser test-keycloak test-systemd check format lock editor bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -45,6 +46,12 @@ test-systemd: $(STAMP) ## The agent's service on a real systemd, in a container 
 	  if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get -qq update && \
 	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install systemd-container debootstrap; fi
 	$(BIN)/python -m pytest -q tests/systemd/real_resolver.py tests/systemd/real_systemd.py
+
+test-browser: $(STAMP) ## Central's pages in a real Chromium; pictures go to .artifacts/screens
+	@if ! command -v $(CHROMIUM) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium; fi
+	@command -v $(CHROMIUM) >/dev/null || { echo "The pages need a browser: apt-get install chromium, or make test-browser CHROMIUM=/path/to/it" >&2; exit 1; }
+	CHROMIUM="$$(command -v $(CHROMIUM))" $(BIN)/python -m pytest -q --timeout 400 tests/web_browser
 
 test-keycloak: $(STAMP) $(KEYCLOAK)/.built ## Logins through a real Keycloak (needs Maven and Java >= 17)
 	KEYCLOAK_HOME=$(abspath $(KEYCLOAK)) $(BIN)/python -m pytest -q --timeout 900 tests/keycloak
