@@ -10,6 +10,8 @@ from typing import TypedDict, Unpack
 
 import click
 
+from agent import enrolment
+from agent.errors import SettingsError
 from agent.install.execute import execute, probe
 from agent.install.facts import Facts, gather
 from agent.install.layout import UNIT, Layout
@@ -43,6 +45,9 @@ class _Options(TypedDict):
 class _InstallOptions(_Options):
     central_url: str | None
     key_file: str | None
+    enroll_token_file: str | None
+    node_name: str | None
+    region: str | None
     config: Path | None
     guard: Path | None
     oci_config: Path | None
@@ -57,6 +62,11 @@ class _Failure(click.ClickException):
 @click.command()
 @click.option("--central-url", help="https://… of the central store.")
 @click.option("--key-file", help="File with the node's key; - reads standard input.")
+@click.option(
+    "--enroll-token-file", help="File with an enrolment token, instead of a key; - reads stdin."
+)
+@click.option("--node-name", help="What the enrolled node shall be called.")
+@click.option("--region", help="Of the enrolled node; left out when its token is for one.")
 @click.option("--config", type=_FILE, help="A local configuration, copied to /etc/poolkeeper.")
 @click.option("--guard", type=_FILE, help="What no configuration may exceed; copied as well.")
 @click.option("--oci-config", type=_FILE, help="Sign with this API key, not as the instance.")
@@ -74,6 +84,8 @@ def install(**options: Unpack[_InstallOptions]) -> None:
         settings, credentials = _settings(options), dict[str, bytes]()
         if options["key_file"] is not None:
             credentials["api_key"] = _key(options["key_file"])
+        elif options["enroll_token_file"] is not None:
+            credentials |= _enrolled(options, facts)
         if options["oci_config"] is not None:
             named, key_file = from_oci_profile(options["oci_config"], options["oci_profile"])
             settings |= named
@@ -174,6 +186,28 @@ def _settings(options: _InstallOptions) -> dict[str, str]:
     if options["central_url"] is not None:
         settings["POOLKEEPER_CENTRAL_URL"] = options["central_url"]
     return settings
+
+
+def _enrolled(options: _InstallOptions, facts: Facts) -> dict[str, bytes]:
+    """Become a node, unless this machine has a key already."""
+    key_file = facts.layout.credentials / "api_key"
+    if key_file in facts.files:
+        return {}
+    url, name = options["central_url"], options["node_name"]
+    if url is None or name is None:
+        raise InstallError("--enroll-token-file also needs --central-url and --node-name")
+    if options["dry_run"]:
+        return {"api_key": b"what central will give\n"}
+    settings = _settings(options)
+    ca_file = settings.get("POOLKEEPER_CENTRAL_CA_FILE")
+    try:
+        token = enrolment.token_of(options["enroll_token_file"] or "-", sys.stdin.read)
+        candidate = enrolment.Candidate(name, options["region"], token, key_file)
+        with enrolment.client(url, Path(ca_file) if ca_file else None) as http:
+            made = enrolment.enrol(http, candidate, time.sleep)
+    except (enrolment.EnrolmentError, SettingsError) as error:
+        raise InstallError(str(error)) from error
+    return {"api_key": made.api_key.encode() + b"\n"}
 
 
 def _key(source: str) -> bytes:

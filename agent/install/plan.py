@@ -143,7 +143,10 @@ def _files(facts: Facts, wishes: Wishes) -> list[WriteFile]:
 def _check(settings: str, credentials: set[str]) -> None:
     if value_of(settings, "POOLKEEPER_CENTRAL_URL"):
         if "api_key" not in credentials:
-            raise InstallError("a central is set but no node key: give it with --key-file")
+            raise InstallError(
+                "a central is set but no node key: give it with --key-file, or enrol this machine"
+                " with --enroll-token-file and --node-name"
+            )
     elif value_of(settings, "POOLKEEPER_AGENT_OPTIONS") is None:
         raise InstallError("neither a central (--central-url) nor a configuration (--config)")
     if value_of(settings, "POOLKEEPER_OCI_AUTH") == "api_key" and "oci_key.pem" not in credentials:
