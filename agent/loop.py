@@ -72,13 +72,21 @@ class Loop:
     def _tick(self) -> None:
         agent = self._agent
         now = self._clock.now()
+        before = agent.configs.running
         complete = agent.tick(now, patience=self._patience(now))
+        if agent.configs.running is not before:
+            self._retime()
         if agent.configs.running is not None:
             self._notifier.ready()
         if complete:
             self._fit_watchdog()
             self._notifier.alive()
         self._notifier.status(self._status(now))
+
+    def _retime(self) -> None:
+        """The next tick was planned before this one brought a configuration with other edges."""
+        if self._scheduler.get_job("tick") is not None:
+            self._scheduler.reschedule_job("tick", trigger=self._trigger)
 
     def _fit_watchdog(self) -> None:
         """A configuration may let ticks be further apart than the unit's WatchdogSec."""
