@@ -87,7 +87,7 @@ class Beater:
             log.info("central answers again")
             self._away = False
         self._interval = answer.next_heartbeat_seconds
-        if answer.yaml_config is not None or self._beats.is_applying:
+        if answer.yaml_config is not None or self._beats.is_awaited:
             self._interval = min(self._interval, _NEWS_WITHIN)  # an operator waits for the word
         self._window = answer.reconnect_window_seconds
         return answer

@@ -4,6 +4,7 @@ A failed heartbeat never stops a tick, nor the reverse. Presence is never queued
 built anew. History waits in the outbox until central acknowledges it.
 """
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -84,6 +85,7 @@ class Heartbeats:
         self._records_allowed = MAX_BATCH_RECORDS
         self._lock = threading.Lock()
         self._last: HeartbeatAnswer | None = None
+        self._too_large: str | None = None
         self.observe_pools: frozenset[str] = frozenset()
         self.on_observe: Callable[[frozenset[str]], object] = lambda pool_ids: None  # noqa: ARG005 # the agent connects it
         self.rejected = 0
@@ -94,9 +96,10 @@ class Heartbeats:
         return self._last
 
     @property
-    def is_applying(self) -> bool:
-        """Whether a configuration waits for the next tick, which central will want to know of."""
-        return self._configs.report.status == "applying"
+    def is_awaited(self) -> bool:
+        """Whether central waits for news: of a configuration being applied, or for its text."""
+        asked = self._last is not None and self._last.wants_config
+        return asked or self._configs.report.status == "applying"
 
     def has_more(self) -> bool:
         """Return whether at least half a batch of records still waits."""
@@ -124,6 +127,7 @@ class Heartbeats:
         health = self._health()
         batch = self._outbox.batch(self._records_allowed, MAX_BATCH_BYTES - _ROOM_FOR_THE_REST)
         paused = self._last is not None and self._last.drain == "pause"
+        asked = self._asked_for()
         return Heartbeat(
             agent_version=self._identity.version,
             capabilities=list(self._identity.capabilities),
@@ -138,9 +142,22 @@ class Heartbeats:
             tzdata_version=self._identity.tzdata_version,
             tenancy=self._identity.tenancy(),
             config=self._configs.report,
+            running_config=asked,
             node_metrics=self._measure().as_wire(),
-            records=[] if paused else list(batch.records),
+            records=[] if paused or asked is not None else list(batch.records),
         )
+
+    def _asked_for(self) -> str | None:
+        """The running configuration's text, when central asked for it and it fits a heartbeat."""
+        running = self._configs.running
+        if self._last is None or not self._last.wants_config or running is None:
+            return None
+        if len(json.dumps(running.text)) <= MAX_BATCH_BYTES - _ROOM_FOR_THE_REST:
+            return running.text
+        if self._too_large != running.hash:
+            self._too_large = running.hash
+            log.warning("central asks for the configuration, which is too large to be sent")
+        return None
 
     def _take(self, answer: HeartbeatAnswer) -> None:
         self._outbox.acknowledge(answer.ack.stream_id, answer.ack.sequence)

@@ -10,6 +10,7 @@ CAPABILITIES = (
     "rollback",
     "metrics_budget",
     "next_api_key",
+    "running_config",
 )
 
 

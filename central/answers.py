@@ -76,6 +76,7 @@ class Answers:
             rejected=reply.rejected,
             observe_pools=list(reply.observe_pools),
             duplicate=reply.duplicate,
+            wants_config=reply.wants_config,
             next_api_key=reply.next_api_key,
             server_time=reply.server_time,
         )

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from central import liveness
+from central.adoption import adopt_all
 from central.answers import Answers, TextCache
 from central.app import create_app
 from central.budgets import Budgets
@@ -195,7 +196,10 @@ class Central:
         ]
 
     def _ordered(self) -> list[Job]:
-        return [Job("rollouts", 1.0, lambda: drive(self._own_engine))]
+        return [
+            Job("rollouts", 1.0, lambda: drive(self._own_engine)),
+            Job("adoptions", 1.0, lambda: adopt_all(self._own_engine)),
+        ]
 
     def _trust_keys(self, listening: bool) -> None:
         self._keys.trust(listening)

@@ -81,6 +81,7 @@ config_adoptions = Table(
     _of("node", key=True),
     _state("asked"),
     Column("take_over", Boolean, server_default=text("false"), nullable=False),
+    Column("base_hash", String(64)),
     Column("reason", Text),
     Column("yaml_config", Text),
     Column("config_hash", String(64)),

@@ -94,13 +94,21 @@ def status_words(one: NodeView) -> str:
 
 def config_state(one: NodeView) -> str:
     """How far the active configuration has come, in a word or two."""
+    if is_behind(one):
+        applied = f"the node has applied generation {one.reported_generation}"
+        return f"central is behind: {applied}; poolkeeper config adopt {one.name}"
     if one.active_hash is None:
-        return "none"
+        return "none" if one.running_hash is None else "none; the node runs a file of its own"
     if one.running_hash == one.active_hash:
         return f"applied (generation {one.active_generation})"
     if one.failed_hash == one.active_hash:
         return f"refused: {one.apply_error or 'no reason given'}"
     return f"waiting (generation {one.active_generation})"
+
+
+def is_behind(one: NodeView) -> bool:
+    """Whether the node has applied a newer configuration than central knows."""
+    return (one.reported_generation or 0) > (one.active_generation or 0)
 
 
 def every_node(client: OperatorClient) -> list[NodeView]:

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from poolkeeper.commands_node import config_state, every_node, status_words
+from poolkeeper.commands_node import config_state, every_node, is_behind, status_words
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
 from shared.wire_operator import NodeView, PoolView
 
@@ -43,7 +43,8 @@ def _urgency(one: NodeView) -> tuple[bool, int, str]:
 
 def _is_wrong(one: NodeView) -> bool:
     refused = one.active_hash is not None and one.failed_hash == one.active_hash
-    return one.status in {"OFFLINE", "ERROR"} or refused or one.duplicate_since is not None
+    sick = one.status in {"OFFLINE", "ERROR"}
+    return sick or refused or is_behind(one) or one.duplicate_since is not None
 
 
 def _print(nodes: list[NodeView], pools: list[PoolView], sick: list[PoolView]) -> None:

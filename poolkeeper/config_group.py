@@ -15,6 +15,7 @@ COMMANDS = {
     "history": (f"{_REMOTE}:history", "Every version: who, when, hash.", "central"),
     "rollback": (f"{_REMOTE}:rollback", "Make an earlier version active again.", "central"),
     "patch": ("poolkeeper.commands_patch:patch", "Edit many nodes alike, in stages.", "central"),
+    "adopt": ("poolkeeper.commands_adopt:adopt", "Store what a node runs.", "central"),
     "retry": (f"{_REMOTE}:retry", "Offer a rejected configuration again.", "central"),
 }
 

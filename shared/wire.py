@@ -123,6 +123,12 @@ class Heartbeat(Message):
         None, max_length=255, description="Of OCI; its limits are shared by all of its nodes."
     )
     config: ConfigReport = Field(default_factory=ConfigReport)
+    running_config: str | None = Field(
+        None,
+        max_length=MAX_BATCH_BYTES,
+        repr=False,
+        description="The text behind `config.running_hash`; only when central asked for it.",
+    )
     node_metrics: dict[str, Finite | None] = Field(default_factory=dict, max_length=50)
     records: list[dict[str, Any]] = Field(
         default_factory=list,
@@ -170,6 +176,9 @@ class HeartbeatAnswer(Message):
     ack: Acknowledged
     rejected: list[Rejected] = Field(default_factory=list)
     drain: Literal["go", "pause"] = "go"
+    wants_config: bool = Field(
+        default=False, description="Send the running configuration with the next heartbeat."
+    )
     observe_pools: list[str] = Field(
         default_factory=list, description="OCIDs that this node must no longer resize."
     )

@@ -136,6 +136,18 @@ class EditedConfig(Message):
     generation: int | None = None
 
 
+class Adoption(Message):
+    """GET and POST /v1/nodes/{name}/config/adopt: what became of what the node runs."""
+
+    node: str
+    state: Literal["asked", "sent", "adopted", "refused"]
+    reason: str | None
+    config_hash: str | None
+    generation: int | None
+    requested_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
 class RolloutRequest(Message):
     """POST /v1/rollouts: the same edits for many nodes, `batch` of them at a time."""
 

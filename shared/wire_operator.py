@@ -99,6 +99,7 @@ class NodeView(Message):
     last_tick_at: AwareDatetime | None
     pools: int
     maintenance: bool | None = None
+    reported_generation: int | None = None
     duplicate_since: AwareDatetime | None = Field(
         None, description="Two live agents use this node's key."
     )

@@ -163,6 +163,7 @@ class FakeCentral:
         self.status = 413
         self.observe_pools: list[str] = []
         self.sent_yaml = 0
+        self.wants_config = False
         self._cursors: dict[str, int] = {}
 
     def give(self, yaml: str, *, rollback: bool = False, generation: int | None = None) -> None:
@@ -195,6 +196,7 @@ class FakeCentral:
             ),
             rejected=rejected,
             observe_pools=self.observe_pools,
+            wants_config=self.wants_config,
             server_time=NOON,
         )
 

@@ -75,6 +75,7 @@ class NodeState:
     observe_pools: list[str] = field(default_factory=list)
     is_silent: bool = True
     rotates_key: bool = False
+    wants_config: bool = False
     rival: Rival | None = None
     rival_changed: bool = False
     newest: Submission | None = None
@@ -99,4 +100,5 @@ class Reply:
     observe_pools: list[str]
     server_time: datetime
     duplicate: bool = False
+    wants_config: bool = False
     next_api_key: str | None = field(default=None, repr=False)

@@ -216,6 +216,7 @@ def _reply(
         observe,
         stored.now,
         duplicate,
+        node.wants_config,
     )
 
 

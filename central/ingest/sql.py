@@ -9,7 +9,7 @@ from central.ingest.model import NodeState, Rival, Submission
 from central.ingest.plan import Plan, Stored, utc
 from central.liveness import GRACE_SECONDS, MISSED_HEARTBEATS
 
-_STATE = 14  # columns of LOCK_NODES that are a NodeState; the others are its rival
+_STATE = 15  # columns of LOCK_NODES that are a NodeState; the others are its rival
 
 
 class Cursor(Protocol):
@@ -26,7 +26,7 @@ LOCK_NODES = f"""
 SELECT s.node_id, n.status::text, s.boot_id, s.previous_boot_id, s.sequence,
        EXTRACT(EPOCH FROM now()::timestamp - s.offline_since)::float8, s.agent_version,
        s.reported_generation, s.active_hash, s.active_generation, s.retry_offers, s.observe_pools,
-       COALESCE(s.deadline_at < now(), true), s.rotate_key_since IS NOT NULL,
+       COALESCE(s.deadline_at < now(), true), s.rotate_key_since IS NOT NULL, s.wants_config,
        s.rival_boot_id, s.rival_sequence, s.rival_beats,
        s.rival_heard_at > now() - make_interval(
            secs => {MISSED_HEARTBEATS} * s.assigned_interval + {GRACE_SECONDS}), s.duplicate_since

@@ -12,6 +12,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from central.errors import ApiError
 from central.ingest import sql
+from central.ingest.adoptions import keep_configs
 from central.ingest.model import Outcome, Reply, Submission
 from central.ingest.offers import offer_successors
 from central.ingest.plan import make_plan
@@ -87,6 +88,7 @@ class GroupCommit:
             plan = make_plan(batch, sql.load(cursor, batch, nodes))
             sql.store(cursor, plan, nodes.values(), self._interval())
             offer_successors(cursor, plan.replies, nodes)
+            keep_configs(cursor, plan.replies, nodes)
             result.replies = plan.replies
         return result
 

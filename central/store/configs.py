@@ -24,6 +24,8 @@ RETRY_OFFERS = 3
 class Push:
     """A configuration to activate on a node, and what the operator agreed to.
 
+    `renews`: a new version even of the text that is active already.
+
     `expected_hash` is the active hash the operator has seen (None: whatever it is);
     `allow_shrink` the number of instances that may be terminated at once by it.
     """
@@ -35,6 +37,7 @@ class Push:
     allow_shrink: int = 0
     take_over: bool = False
     rollback_of: int | None = None
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
     terminated = _check_blast_radius(push, stored, now)
     changed = hashed != state["active_hash"]
     generation = state["active_generation"]
-    if changed or generation is None:
+    if changed or generation is None or push.renews:
         generation = _next_generation(connection, state)
         _insert(connection, node_id, hashed, generation, push, actor)
     projected = projection.project(connection, node_id, push.config, taken)

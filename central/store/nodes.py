@@ -31,6 +31,7 @@ _shown = (
     node_state.c.apply_error,
     node_state.c.last_tick_at,
     node_state.c.maintenance,
+    node_state.c.reported_generation,
     node_state.c.rotate_key_since,
     case(
         (

@@ -28,7 +28,7 @@ class Beats(Heartbeats):
         self.applying = 0
 
     @property
-    def is_applying(self) -> bool:
+    def is_awaited(self) -> bool:
         self.applying -= 1
         return self.applying >= 0
 

@@ -246,3 +246,33 @@ def test_decisions_are_the_same_without_central(tmp_path: Path) -> None:
     )
     assert sizes("up", range(0)) == sizes("down", range(5, 38))
     assert len(set(sizes("again", range(0)))) > 1
+
+
+def test_the_running_configuration_is_sent_when_it_is_asked_for_and_only_then(
+    node: Ticking, central: FakeCentral
+) -> None:
+    central.give(GOOD)
+    node.tick()
+    node.beat()
+    node.tick()
+    central.wants_config = True
+    assert node.beat().running_config is None, "the question comes with the answer"
+    assert node.agent.beats is not None
+    assert node.agent.beats.is_awaited
+    central.wants_config = False
+    sent = node.beat()
+    assert (sent.running_config, sent.records) == (GOOD, [])
+    assert node.beat().running_config is None
+
+
+def test_a_configuration_that_no_heartbeat_can_hold_is_not_sent(
+    node: Ticking, central: FakeCentral, caplog: pytest.LogCaptureFixture
+) -> None:
+    central.give(GOOD + "#" * (1024 * 1024 - len(GOOD)))
+    node.tick()
+    node.beat()
+    node.tick()
+    central.wants_config = True
+    for _ in range(3):
+        assert node.beat().running_config is None
+    assert caplog.text.count("too large to be sent") == 1

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from poolkeeper.cli import cli
+from shared.config.hashing import config_hash
 from shared.config.loader import load
 from tests import postgres
-from tests.central_server import RunningCentral, running_central
+from tests.central_server import RunningCentral, eventually, running_central
 from tests.heartbeats import CONFIG, WEB, analytics, beat
 
 
@@ -194,3 +195,46 @@ def test_a_rollout_is_halted_and_resumed(bench: Bench) -> None:
     assert "Rollout 1 is halted" in bench.ok("rollout", "halt", "1")
     assert bench("rollout", "halt", "1").exit_code == 1
     assert "Rollout 1 is running" in bench.ok("rollout", "resume", "1")
+
+
+def test_what_a_node_runs_is_adopted(bench: Bench) -> None:
+    newer = CONFIG + "# newer\n"
+    report = {"running_hash": config_hash(newer), "status": "applied", "generation": 7}
+    fields = {"config": report, "capabilities": ["running_config"]}
+    with bench.central.client(bench.keys["n1"]) as agent:
+        agent.post("/v1/heartbeat", json=beat(2, **fields))
+        listed = bench.ok("node", "list")
+        assert "central is behind: the node has applied generation 7" in listed
+        assert "poolkeeper config adopt n1" in listed
+        assert bench("status").exit_code == 1
+        late = bench("config", "adopt", "n1", "--wait", "0s")
+        assert (late.exit_code, "has not sent its configuration yet" in late.stderr) == (1, True)
+        done: list[Result] = []
+        waiting = threading.Thread(target=lambda: done.append(bench("config", "adopt", "n1")))
+        waiting.start()
+        asked, number = False, 3
+        while waiting.is_alive():
+            sends = {"running_config": newer} if asked else {}
+            answer = agent.post("/v1/heartbeat", json=beat(number, **fields, **sends)).json()
+            asked, number = answer["wants_config"], number + 1
+            waiting.join(0.1)
+    assert done[0].exit_code == 0, done[0].output
+    assert "is its active configuration now, as generation 8" in done[0].stdout
+    assert bench.text() == newer
+
+
+def test_what_cannot_be_used_is_not_adopted(bench: Bench) -> None:
+    bad = "version: 1\npools: 7\n"
+    report = {"running_hash": config_hash(bad), "status": "applied"}
+    fields = {"config": report, "capabilities": ["running_config"]}
+    with bench.central.client(bench.keys["n1"]) as agent:
+        agent.post("/v1/heartbeat", json=beat(2, **fields))
+        bench("config", "adopt", "n1", "--wait", "0s")
+        agent.post("/v1/heartbeat", json=beat(3, running_config=bad, **fields))
+        eventually(
+            lambda: (
+                bench.central.operator().get("/v1/nodes/n1/config/adopt").json()["state"]
+                == "refused"
+            )
+        )
+    assert bench.text() == CONFIG

@@ -41,6 +41,7 @@ CREATE TABLE config_adoptions (
     state VARCHAR(10) NOT NULL DEFAULT 'asked'
         CHECK (state IN ('asked', 'sent', 'adopted', 'refused')),
     take_over BOOLEAN NOT NULL DEFAULT false,
+    base_hash VARCHAR(64),
     reason TEXT,
     yaml_config TEXT,
     config_hash VARCHAR(64),
