@@ -70,12 +70,12 @@ def main() -> None:
     with servers.postgres(QUICKLY) as server:
         url = servers.database(server, "history", fleet(options.nodes))
         started = time.monotonic()
-        rows = _generate(url, options)
+        rows = generate(url, options)
         report: dict[str, Any] = {"rows": rows, "generated_seconds": time.monotonic() - started}
         report["load_before"] = [round(value, 2) for value in os.getloadavg()]
         print(json.dumps(report))
         with servers.central(url) as central:
-            report["queries"] = _measure(central.url, _token(url), options)
+            report["queries"] = _measure(central.url, reader_token(url), options)
         report["pruning"] = _pruning(url)
     report["within_goal"] = all(report["queries"][n]["median_ms"] <= GOAL_MS for n in JUDGED)
     RESULTS.parent.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ def main() -> None:
     print(json.dumps(report, indent=2))
 
 
-def _generate(url: str, options: argparse.Namespace) -> dict[str, int]:
+def generate(url: str, options: argparse.Namespace) -> dict[str, int]:
     parts = [
         ("pool_analytics_5m", options.days, {"step": "5 minutes", "samples": 5}, ROLLED),
         ("pool_analytics_1h", options.days, {"step": "1 hour", "samples": 60}, ROLLED),
@@ -129,7 +129,7 @@ def _spans(table: str, days: int) -> Iterator[tuple[Span, datetime, datetime]]:
             yield span, first, last
 
 
-def _token(url: str) -> str:
+def reader_token(url: str) -> str:
     token = new_session_token()
     engine = open_engine(url)
     with engine.begin() as connection:

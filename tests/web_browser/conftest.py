@@ -1,4 +1,4 @@
-"""Central's pages in a real browser, for `make test-browser`; without CHROMIUM none is collected."""
+"""Central's pages in a real browser, for `make test-browser`; else nothing is collected."""
 
 import os
 from collections.abc import Callable, Iterator
