@@ -45,6 +45,7 @@ from central.web import (
     pool,
     sign_in,
     system,
+    quick_actions,
 )
 from central.web import audit as audit_pages
 from central.web import nodes as nodes_page
@@ -91,6 +92,7 @@ ROUTED = (
     rollout_pages,
     lifecycle,
     audit_pages,
+    quick_actions,
     user_pages,
     account,
 )

@@ -117,6 +117,8 @@ GET    /fleet/rows                                 read
 GET    /nodes/{name}/pools/{pool:path}             read
 GET    /pools/{number}/now                         read
 GET    /pools/{number}/plot                        read
+POST   /pools/{number}/preview                     edit
+POST   /pools/{number}/edit                        edit
 GET    /system                                     read
 GET    /system/now                                 read
 GET    /system/plot                                read

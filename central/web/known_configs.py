@@ -1,9 +1,12 @@
 """Parsed configurations that pages look at again and again, by their hash."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import Request
+from sqlalchemy import Connection
 
+from central.store import configs
 from shared.config.loader import load
 from shared.config.models import Config
 from shared.config.problems import ConfigError
@@ -45,3 +48,14 @@ def configs_of(request: Request) -> KnownConfigs:
         state.known_configs = KnownConfigs()
     known: KnownConfigs = state.known_configs
     return known
+
+
+def active_config(request: Request, connection: Connection, pool: dict[str, Any]) -> Config | None:
+    """The active configuration of a pool's node; None without one, or if this release refuses it.
+
+    `pool` is a row with the node's `active_hash`.
+    """
+    digest = pool["active_hash"]
+    if digest is None:
+        return None
+    return configs_of(request).parsed(digest, lambda: configs.text_of_hash(connection, digest))

@@ -27,6 +27,7 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "retention-changed": "The retention was changed; what is older goes within the hour.",
     }
 )
+        "edited": "The configuration was changed; the node gets it with its next heartbeat.",
 
 
 def notice_of(request: Request) -> str | None:

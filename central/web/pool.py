@@ -9,11 +9,12 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from central.deps import Parts, Reader
-from central.store import configs, fleet, pool_page
+from central.store import fleet, pool_page
 from central.store.charts import Range
 from central.web import coming, decided
-from central.web.known_configs import configs_of
+from central.web.known_configs import active_config
 from central.web.plotting import SPANS, USUAL, Plot, Span, pool_plot
+from central.web.quick_actions import actions_of
 from central.web.rendering import page
 from shared.config.models import Config
 
@@ -35,7 +36,7 @@ def pool_page_of(
     span = SPANS.get(key, SPANS[USUAL])
     with deps.engine.connect() as connection:
         found = pool_page.by_name(connection, name, pool)
-        config = _config(request, connection, found)
+        config = active_config(request, connection, found)
         values = _live(connection, found, config)
         now = values["now"]
         plot = pool_plot(connection, found, config, Range(now - span.length, now, span.step))
@@ -44,6 +45,7 @@ def pool_page_of(
         request,
         "pool.html",
         **values,
+        **{name: value for name, value in actions_of(found, config).items() if name != "pool"},
         spans=list(SPANS.values()),
         span=span,
         plot=plot.as_json(),
@@ -63,7 +65,7 @@ def pool_now(request: Request, number: Number, deps: Parts, _actor: Reader) -> R
     """The numbers and decisions, which the page asks for every five seconds."""
     with deps.engine.connect() as connection:
         found = pool_page.by_number(connection, number)
-        values = _live(connection, found, _config(request, connection, found))
+        values = _live(connection, found, active_config(request, connection, found))
     return page(request, "_pool_now.html", **values, is_update=True)
 
 
@@ -80,20 +82,12 @@ def plot_of(
     span = SPANS.get(key, SPANS[USUAL])
     with deps.engine.connect() as connection:
         found = pool_page.by_number(connection, number)
-        config = _config(request, connection, found)
+        config = active_config(request, connection, found)
         now = fleet.database_now(connection)
         known = datetime.fromtimestamp(since, UTC).replace(tzinfo=None)
         start = min(max(now - span.length, known), now)
         plot = pool_plot(connection, found, config, Range(start, now, span.step))
     return JSONResponse(plot.as_json(), headers={"Cache-Control": "no-store"})
-
-
-def _config(request: Request, connection: Connection, pool: dict[str, Any]) -> Config | None:
-    """The node's active configuration; None without one, or if this release refuses it."""
-    digest = pool["active_hash"]
-    if digest is None:
-        return None
-    return configs_of(request).parsed(digest, lambda: configs.text_of_hash(connection, digest))
 
 
 def _live(connection: Connection, pool: dict[str, Any], config: Config | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The table of permissions: every route is in it, every role is tried on every route, and every
 route that changes something leaves exactly one row in the audit."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -210,6 +211,13 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "SESSIONS_REVOKED",
         lambda c: c.delete("/v1/users/mia@example.com/sessions"),
     ),
+    ("POST", "/pools/{number}/edit"): (
+        "CONFIG_EDITED",
+        lambda c: c.post(
+            f"/pools/{c.get('/v1/pools').json()[0]['id']}/edit",
+            data={"edits": json.dumps([MAX_30])},
+        ),
+    ),
     ("POST", "/system/retention"): (
         "RETENTION_CHANGED",
         lambda c: c.post("/system/retention", data={"kind": "metrics", "days": "20"}),
@@ -299,6 +307,7 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
 ELSEWHERE = {  # with a provider behind them: tests/central/oidc
     ("POST", "/v1/config/check"),  # questions that need a body, and change nothing
     ("POST", "/rollouts/preview"),
+    ("POST", "/pools/{number}/preview"),
     ("POST", "/v1/nodes/{name}/config/review"),
     ("POST", "/v1/nodes/{name}/config/replay"),
     ("POST", "/v1/oidc/token"),
