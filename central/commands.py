@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from central.commands_backup import backup_check
 from central.commands_people import people_settings
 from central.database import check_server, open_engine
 from central.database_roles import hand_over, migrate_as_owner
@@ -152,6 +153,9 @@ def create_user(
         engine.dispose()
     created = {"id": user_id, "email": address, "role": role}
     click.echo(json.dumps(created) if as_json else f"Created {address} with the role {role}.")
+
+
+central.add_command(backup_check)
 
 
 @dataclass(frozen=True, slots=True)
