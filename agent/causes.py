@@ -26,6 +26,12 @@ def late(call: Call, message: str) -> Cause:
     return Cause(call.operation, message, code="Timeout", certainty="unknown", retry=True)
 
 
+def held_back(call: Call) -> Cause:
+    """This node's share of the tenancy's requests is used up for longer than a call may take."""
+    text = "this node's share of the tenancy's requests is used up; a later tick asks again"
+    return Cause(call.operation, text, code="HeldBack", certainty="not_sent", retry=True)
+
+
 def paused(call: Call, seconds: float) -> Cause:
     """The service keeps failing, so it was not sent."""
     return Cause(

@@ -16,7 +16,7 @@ class Cause:
         message: one sentence.
         status: HTTP status; None when no answer came.
         code: OCI's error code, or ours when no answer came: Unreachable, Timeout, BadAnswer,
-            CircuitOpen, AuthUnavailable.
+            CircuitOpen, HeldBack, AuthUnavailable.
         request_id: `opc-request-id`, which Oracle's support asks for.
         certainty: `refused` by an answer; `not_sent`, so surely without effect; `unknown`, since
             the call may have taken effect although no good answer came.

@@ -17,7 +17,10 @@ from agent.throttle import Breaker, TokenBucket
 TRIES = 3
 BUDGET_SECONDS = 15.0
 _TOO_MANY = 429
+_METRICS_TURN, _OTHERS_TURN = 10.0, 60.0
+"""Seconds to wait for a turn; metrics can be read at a later tick, however few central allows."""
 _MOST_HANGING = 32
+_NOT_TRIED = ("CircuitOpen", "HeldBack")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class PatientCaller:
             except CallError as error:
                 cause = error.cause
                 safe = cause.certainty == "not_sent" if call.is_write else cause.retry
-                if not safe or attempt == TRIES or cause.code == "CircuitOpen":
+                if not safe or attempt == TRIES or cause.code in _NOT_TRIED:
                     raise
                 left = deadline - self._pace.monotonic()
                 wait = wait_before_retry(cause, attempt, left, self._pace.jitter)
@@ -77,7 +80,9 @@ class PatientCaller:
         pause = breaker.remaining()
         if pause:
             raise CallError(causes.paused(call, pause))
-        (self._pace.metrics if is_metrics else self._pace.others).take()
+        bucket = self._pace.metrics if is_metrics else self._pace.others
+        if not bucket.take(_METRICS_TURN if is_metrics else _OTHERS_TURN):
+            raise CallError(causes.held_back(call))
         try:
             answer = self._within(call, deadline)
         except CallError as error:

@@ -1,5 +1,6 @@
 """Keeping under request limits and away from services that are down. Wall (monotonic) seconds."""
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -26,14 +27,24 @@ class TokenBucket:
             self._fill()
             self._rate = rate
 
-    def take(self) -> None:
-        """Wait for a token and use it. Waiting callers queue: each one owes its own token."""
+    def take(self, patience: float = math.inf) -> bool:
+        """Wait for a token and use it. Waiting callers queue: each one owes its own token.
+
+        Args:
+            patience: seconds; a token that would take longer is left to others.
+
+        Returns:
+            Whether there was one in that time; if not, nothing was waited for.
+        """
         with self._lock:
             self._fill()
+            wait = (1 - self._tokens) / self._rate
+            if wait > patience:
+                return False
             self._tokens -= 1
-            wait = -self._tokens / self._rate
         if wait > 0:
             self._sleep(wait)
+        return True
 
     def _fill(self) -> None:
         now = self._monotonic()

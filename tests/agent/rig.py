@@ -140,7 +140,11 @@ class Rig:
         return agent
 
     def client(
-        self, settings: Settings, around: Surroundings, names: Names | None = None
+        self,
+        settings: Settings,
+        around: Surroundings,
+        names: Names | None = None,
+        metrics: TokenBucket | None = None,
     ) -> OciClient:
         fast = TokenBucket(1e9, 1000, around.monotonic, around.stop.wait)
         return OciClient(
@@ -152,7 +156,7 @@ class Rig:
                     around.monotonic,
                     around.stop.wait,
                     around.jitter,
-                    metrics=fast,
+                    metrics=metrics or fast,
                     others=fast,
                 ),
                 names or Names(),

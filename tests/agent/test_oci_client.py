@@ -10,8 +10,9 @@ import pytest
 
 from agent.errors import CallError, Cause
 from agent.oci_auth import OciAuth
-from agent.oci_calls import COMPUTE, Call
+from agent.oci_calls import COMPUTE, MONITORING, Call
 from agent.oci_client import OciClient
+from agent.throttle import TokenBucket
 from simulator.faults import Rule
 from tests.agent.rig import COMPARTMENT, REGION, Rig
 
@@ -99,6 +100,21 @@ def test_a_service_that_is_down_is_left_alone_for_a_while(rig: Rig) -> None:
 
 
 @pytest.mark.fault(39)
+def test_a_share_of_next_to_nothing_holds_metrics_back_and_nothing_waits(rig: Rig) -> None:
+    """Whatever central hands out, calls end; pools are still listed and resized."""
+    waited: list[float] = []
+    around = rig.surroundings()
+    metrics = TokenBucket(1e-9, 1, around.monotonic, waited.append)
+    made = rig.client(rig.settings, around, metrics=metrics)
+    rig.add_pool("web", size=2)
+    ask = Call(MONITORING, REGION, "SummarizeMetricsData", "POST", "/metrics", body={})
+    assert failure(lambda: made.call(ask)).status == 400, "the first one was sent"
+    cause = failure(lambda: made.call(ask))
+    assert (cause.code, cause.certainty) == ("HeldBack", "not_sent")
+    made.call(LIST)
+    assert waited == []
+
+
 def test_a_409_storm_never_opens_the_breaker(rig: Rig) -> None:
     rig.add_pool("web")
     rig.break_with(rules=[Rule(operation="ListInstancePools", status=409, count=20)])

@@ -43,6 +43,16 @@ def test_central_may_change_the_rate() -> None:
     assert time.now == 2.0
 
 
+def test_a_turn_that_comes_too_late_is_not_waited_for_and_costs_nothing() -> None:
+    time = Time()
+    bucket = TokenBucket(0.1, 1, time, time.sleep)
+    assert bucket.take(0)
+    assert not bucket.take(9.9)
+    assert time.now == 0
+    assert bucket.take(10)
+    assert time.now == 10.0
+
+
 def test_the_breaker_opens_after_failures_in_a_row_and_lets_one_try_later() -> None:
     time = Time()
     breaker = Breaker(time, failures=3, pause_seconds=30)
