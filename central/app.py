@@ -39,6 +39,8 @@ from central.routes import (
 from central.web import (
     account,
     assets,
+    config_editor,
+    config_history,
     fleet,
     lifecycle,
     node,
@@ -87,6 +89,8 @@ ROUTED = (
     fleet,
     nodes_page,
     node,
+    config_editor,
+    config_history,
     pool,
     system,
     rollout_pages,

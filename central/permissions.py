@@ -133,6 +133,16 @@ POST   /nodes/{name}/maintenance                   edit
 POST   /nodes/{name}/retry                         edit
 GET    /nodes/{name}/delete                        edit
 POST   /nodes/{name}/delete                        edit
+GET    /nodes/{name}/config                        read
+POST   /nodes/{name}/config                        edit
+GET    /nodes/{name}/config/state                  read
+POST   /nodes/{name}/config/review                 edit
+POST   /nodes/{name}/config/replay                 read
+POST   /nodes/{name}/config/adopt                  edit
+GET    /nodes/{name}/config/history                read
+GET    /nodes/{name}/config/versions/{generation}  read
+GET    /nodes/{name}/config/rollback               edit
+POST   /nodes/{name}/config/rollback               edit
 GET    /rollouts                                   read
 POST   /rollouts                                   edit
 POST   /rollouts/preview                           edit

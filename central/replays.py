@@ -41,6 +41,12 @@ class Wanted:
     start: datetime | None = None
     end: datetime | None = None
 
+    @classmethod
+    def last(cls, node: str, text: str, pool: str | None, days: int, now: datetime) -> "Wanted":
+        """The last so many days; without a text the active configuration alone."""
+        source = text.encode() or None
+        return cls(node, source, pool, now - timedelta(days=min(max(0, days), 1000)), now)
+
 
 @dataclass(frozen=True, slots=True)
 class _Scene:

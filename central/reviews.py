@@ -58,6 +58,7 @@ def review(deps: Deps, name: str, source: bytes) -> ConfigReview:
         refusal=refusal,
         retires=_retired(current, document.config),
         pools=[pool.name for pool in document.config.pools],
+        touched=_touched(current, document.config),
         preview_days=DAYS,
         previews=shown,
         previews_left_out=left_out,
@@ -103,6 +104,12 @@ def _refusal(connection: Connection, node_id: int, config: Config) -> str | None
     except ApiError as error:
         return error.error
     return None
+
+
+def _touched(current: Config | None, new: Config) -> list[str]:
+    """Pools whose own section, with the defaults, is not what it was."""
+    known = {pool.instance_pool_id: pool for pool in current.pools} if current else {}
+    return [pool.name for pool in new.pools if known.get(pool.instance_pool_id) != pool]
 
 
 def _retired(current: Config | None, new: Config) -> list[str]:

@@ -82,6 +82,9 @@ class ConfigReview(Message):
     refusal: str | None = None
     retires: list[str] = Field(default_factory=list, description="Pools that leave the YAML.")
     pools: list[str]
+    touched: list[str] = Field(
+        default_factory=list, description="Pools whose own section, with defaults, changes."
+    )
     preview_days: int
     previews: list[PoolPreview]
     previews_left_out: int = 0

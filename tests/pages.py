@@ -42,6 +42,12 @@ class Reader:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._http.post(path, content=str(body), headers=headers)
 
+    def fragment(self, path: str, **fields: str) -> str:
+        """What a script of a page gets for a form."""
+        body = httpx.QueryParams([(CSRF_FIELD, self._csrf), *fields.items()])
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "HX-Request": "true"}
+        return self._http.post(path, content=str(body), headers=headers).text
+
     def done(self, path: str, **fields: str) -> str:
         """A form that works; returns what the page then shows."""
         answer = self.send(path, **fields)
