@@ -15,7 +15,7 @@ from shared.wire import PoolStatus
 class Restraint:
     """What keeps the agent's hands off a pool, in a sentence, and how bad that is."""
 
-    code: Literal["OWNED_ELSEWHERE", "NOT_ALLOWED", "NATIVE_AUTOSCALING"]
+    code: Literal["OWNED_ELSEWHERE", "NOT_ALLOWED", "NATIVE_AUTOSCALING", "CONTENDED"]
     text: str
     status: PoolStatus = "healthy"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import parse_instant
+from agent.contest import Contest
 from agent.files import read_sealed, write_sealed
 from shared.engine.codec import memory_from_json, memory_to_json
 from shared.engine.model import Blocked, Member, Memory
@@ -51,6 +52,7 @@ class PoolNotes:
         work_checked_at: when failed work requests were last looked for.
         work_failed_at: when the newest failed one that is known ended.
         work_error: its code and message; not kept across restarts.
+        contest: with somebody else who sizes the pool too.
     """
 
     memory: Memory = field(default_factory=Memory)
@@ -61,6 +63,7 @@ class PoolNotes:
     work_checked_at: datetime | None = None
     work_failed_at: datetime | None = None
     work_error: str = ""
+    contest: Contest = field(default_factory=Contest)
 
     def removed_within_hour(self, now: datetime) -> int:
         """Return how many instances the agent removed in the last hour."""
@@ -123,7 +126,8 @@ class StateStore:
         """Let every pool be written again: a new configuration may have mended the cause."""
         with self._lock:
             self._notes = {
-                pool_id: replace(notes, backoff=Backoff()) for pool_id, notes in self._notes.items()
+                pool_id: replace(notes, backoff=Backoff(), contest=Contest())
+                for pool_id, notes in self._notes.items()
             }
 
     def keep_only(self, pool_ids: Iterable[str]) -> None:
@@ -173,7 +177,17 @@ def _to_json(notes: PoolNotes) -> dict[str, Any]:
         "removals": [[_iso(at), count] for at, count in notes.removals],
         "work_checked_at": _iso(notes.work_checked_at),
         "work_failed_at": _iso(notes.work_failed_at),
+        "contest": {
+            "opposed": notes.contest.opposed,
+            "newest_at": _iso(notes.contest.newest_at),
+            "until": _iso(notes.contest.until),
+        },
     }
+
+
+def _contest(raw: dict[str, Any]) -> Contest:
+    newest_at, until = _instant(raw.get("newest_at")), _instant(raw.get("until"))
+    return Contest(int(raw.get("opposed", 0)), newest_at, until)
 
 
 def _from_json(raw: dict[str, Any]) -> PoolNotes:
@@ -197,4 +211,5 @@ def _from_json(raw: dict[str, Any]) -> PoolNotes:
         removals=tuple((parse_instant(at), int(count)) for at, count in raw["removals"]),
         work_checked_at=_instant(raw["work_checked_at"]),
         work_failed_at=_instant(raw["work_failed_at"]),
+        contest=_contest(raw.get("contest") or {}),  # versions before knew of none
     )

@@ -12,6 +12,7 @@ from agent.lookups import Lookups
 from agent.notices import Notices
 from agent.observe import Circumstances, observation, ref_of, with_proof
 from agent.pools import Pools
+from agent.referee import Referee, yielding
 from agent.report import PoolReport, Reporter
 from agent.sources.model import PoolReadings
 from agent.state import PoolNotes, StateStore
@@ -54,6 +55,7 @@ class Turns:
         self._parts = parts
         self._lookups = Lookups(parts.pools, parts.journal)
         self._notices = Notices(parts.reporter)
+        self._referee = Referee(parts.pools, parts.journal)
         self._decided: dict[str, float] = {}
 
     def begin_tick(self) -> None:
@@ -66,6 +68,8 @@ class Turns:
         if turn.pool_id not in self._decided:
             before = after_crash(before, self._parts.journal.newest(turn.pool_id))
         notes, recovered = self._resolve(turn, before)
+        notes = self._referee.weigh(turn, notes)
+        turn = yielding(turn, notes)
         notes, seen = self._observe(turn, notes, recovered)
         decision = decide(turn.plan, seen, notes.memory)
         self._parts.trace.write(turn.plan.pool.name, seen, notes.memory, decision)

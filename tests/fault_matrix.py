@@ -127,7 +127,10 @@ FAULTS: dict[int, Fault] = {
         "Missing and forbidden are told apart; the other pools go on.",
     ),
     42: Fault("Somebody else resizes a pool", "Adopted and told as EXTERNAL_CHANGE, not fought."),
-    43: Fault("Two agents manage one pool", "Central lets one write; etags stop the other."),
+    43: Fault(
+        "Two agents manage one pool",
+        "Central lets one write; etags stop the other; who is undone twice steps back (CONTENDED).",
+    ),
     44: Fault(
         "A token expires, or the metadata service is down",
         "Renewed ahead of time; requests fail at once instead of hanging; no crash loop.",
