@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from central.access import authorize
+from central.api_document import DocumentedApi
 from central.deps import Deps, deps_of
 from central.errors import ApiError
 from central.http_limits import BodyLimits, RequestLimits
@@ -45,11 +46,12 @@ from central.web import (
     lifecycle,
     node,
     pool,
+    quick_actions,
     sign_in,
     system,
-    quick_actions,
 )
 from central.web import audit as audit_pages
+from central.web import enrolment as enrolment_pages
 from central.web import nodes as nodes_page
 from central.web import rollouts as rollout_pages
 from central.web import users as user_pages
@@ -61,9 +63,6 @@ log = logging.getLogger(__name__)
 UNAVAILABLE = "The database cannot answer at the moment: try again shortly."
 UNSTORABLE = "The request holds text that PostgreSQL cannot store, such as a NUL."
 CODES = {404: "not_found", 405: "method", 408: "too_slow", 413: "too_large"}
-REFUSALS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
-}
 
 ROUTED = (
     heartbeat,
@@ -88,15 +87,16 @@ ROUTED = (
     sign_in,
     fleet,
     nodes_page,
+    enrolment_pages,
     node,
     config_editor,
     config_history,
     pool,
+    quick_actions,
     system,
     rollout_pages,
     lifecycle,
     audit_pages,
-    quick_actions,
     user_pages,
     account,
 )
@@ -106,12 +106,11 @@ def create_app(
     deps: Deps, monotonic: Callable[[], float], limits: BodyLimits | None = None
 ) -> FastAPI:
     """Assemble the application; nothing starts until a server runs it."""
-    app = FastAPI(
+    app = DocumentedApi(
         title="Poolkeeper central",
         version=installed_version(),
         docs_url=None,  # the interactive pages load scripts from elsewhere
         redoc_url=None,
-        responses=REFUSALS,
         dependencies=[Depends(authorize)],  # in front of every route, whatever it declares
     )
     app.state.deps = deps
