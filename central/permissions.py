@@ -125,9 +125,12 @@ GET    /system/plot                                read
 POST   /system/retention                           admin
 GET    /nodes                                      read
 POST   /nodes                                      edit
+POST   /nodes/enroll-tokens                        edit
+POST   /nodes/enroll-tokens/{token_id}/revoke      edit
 GET    /nodes/{name}                               read
 GET    /nodes/{name}/live                          read
 POST   /nodes/{name}/rotate-key                    edit
+POST   /nodes/{name}/renew-key                     edit
 POST   /nodes/{name}/revoke-keys                   edit
 POST   /nodes/{name}/maintenance                   edit
 POST   /nodes/{name}/retry                         edit

@@ -46,6 +46,13 @@ def rotate(name: str, request: Request, deps: Parts, actor: Editor, form: PageFo
     )
 
 
+@router.post("/renew-key")
+def renew(name: str, deps: Parts, actor: Editor) -> Response:
+    """Have the agent renew its key, which nobody else gets to see."""
+    node_care.rotate_through_agent(name, deps, actor)
+    return see(f"/nodes/{name}", "key-renewal-asked")
+
+
 @router.post("/revoke-keys")
 def revoke(name: str, deps: Parts, actor: Editor, form: PageForm) -> Response:
     """Revoke the keys before the newest, or all of them."""

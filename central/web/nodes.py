@@ -7,23 +7,28 @@ from fastapi import APIRouter, Query, Request, Response
 
 from central.deps import Deps, Editor, Parts, Reader
 from central.errors import ApiError
+from central.permissions import Permission, allows
+from central.routes.enrolment import list_tokens
 from central.routes.nodes import create_node
 from central.store import fleet
+from central.store.audit import Actor
 from central.web.forms import Form, PageForm, checked
 from central.web.rendering import page, secret_page
 from shared.wire_operator import NewNode
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 PAGE_SIZE = 100
+SHOWN_TOKENS = 20
+EXPIRIES = ((86_400, "a day"), (3600, "an hour"), (604_800, "a week"))
 Text = Annotated[str, Query(max_length=255)]
 
 
 @router.get("/nodes")
 def nodes_page(
-    request: Request, deps: Parts, _actor: Reader, after: Text = "", search: Text = ""
+    request: Request, deps: Parts, actor: Reader, after: Text = "", search: Text = ""
 ) -> Response:
     """Nodes by name, a page at a time."""
-    return page(request, "nodes.html", **_values(deps, after.strip(), search.strip()))
+    return show_nodes(request, deps, actor, after=after.strip(), search=search.strip())
 
 
 @router.post("/nodes")
@@ -34,14 +39,39 @@ def create(request: Request, deps: Parts, actor: Editor, form: PageForm) -> Resp
         body = checked(NewNode, {**wanted, "description": form.get("description") or None})
         made = create_node(body, deps, actor)
     except ApiError as error:
-        values = {**_values(deps, "", ""), "typed": form, "problem": error}
-        return page(request, "nodes.html", status=error.status, **values)
+        return show_nodes(request, deps, actor, typed=form, refused_node=error)
     return secret_page(request, "node_key.html", node=made.name, key=made.api_key, until=None)
+
+
+def show_nodes(
+    request: Request,
+    deps: Deps,
+    actor: Actor,
+    *,
+    after: str = "",
+    search: str = "",
+    typed: Form | None = None,
+    **refused: ApiError,
+) -> Response:
+    """The page; with what was typed into one of its forms, and why that was refused."""
+    may_edit = allows(actor.role or "", Permission.EDIT)
+    values = {
+        **_values(deps, after, search),
+        "tokens": list_tokens(deps, actor)[:SHOWN_TOKENS] if may_edit else [],
+        "expiries": EXPIRIES,
+        "typed": typed or Form([]),
+        "refused_node": None,
+        "refused_token": None,
+        **refused,
+    }
+    status = max((error.status for error in refused.values()), default=200)
+    return page(request, "nodes.html", status=status, **values)
 
 
 def _values(deps: Deps, after: str, search: str) -> dict[str, Any]:
     with deps.engine.connect() as connection:
         now = fleet.database_now(connection)
+        regions = fleet.regions(connection)
         found = fleet.by_name(
             connection, after=after or None, search=search or None, limit=PAGE_SIZE + 1
         )
@@ -51,9 +81,8 @@ def _values(deps: Deps, after: str, search: str) -> dict[str, Any]:
     return {
         "now": now,
         "nodes": found[:PAGE_SIZE],
+        "regions": regions,
         "search": search,
         "first_url": f"/nodes?{urlencode(query)}" if after else None,
         "next_url": f"/nodes?{urlencode({**query, 'after': last})}" if more else None,
-        "typed": Form([]),
-        "problem": None,
     }

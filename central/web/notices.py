@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 NOTICES: Mapping[str, str] = MappingProxyType(
     {
         "deleted": "It was deleted.",
+        "key-renewal-asked": "The agent renews its key with its next heartbeats.",
         "keys-revoked": "The keys were revoked; they fail on every replica within a second.",
         "maintenance-began": "Maintenance began: silence is expected of this node.",
         "maintenance-ended": "Maintenance ended: heartbeats are expected again.",
@@ -27,10 +28,10 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "halted": "The roll-out was halted: no further node gets the patch.",
         "resumed": "The roll-out goes on.",
         "started": "The roll-out has begun.",
+        "edited": "The configuration was changed; the node gets it with its next heartbeat.",
         "retention-changed": "The retention was changed; what is older goes within the hour.",
     }
 )
-        "edited": "The configuration was changed; the node gets it with its next heartbeat.",
 
 
 def notice_of(request: Request) -> str | None:

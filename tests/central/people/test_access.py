@@ -95,6 +95,7 @@ PASSWORD = "correct horse battery"
 BODY = {"email": "eva@example.com", "password": PASSWORD}
 MAX_30 = {"kind": "limits", "pool": "web", "max": 30}
 ROLLOUT = {"nodes": ["n1"], "edits": [MAX_30]}
+EXPIRES = {"expires_seconds": "3600"}
 
 
 def rollout(client: httpx.Client, state: str) -> int:
@@ -142,7 +143,7 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ),
     ("DELETE", "/v1/enroll-tokens/{token_id}"): (
         "ENROLMENT_TOKEN_REVOKED",
-        lambda c: c.delete("/v1/enroll-tokens/1"),
+        lambda c: c.delete(f"/v1/enroll-tokens/{c.get('/v1/enroll-tokens').json()[0]['id']}"),
     ),
     ("DELETE", "/v1/nodes/{name}/keys"): (
         "NODE_KEYS_REVOKED",
@@ -233,6 +234,20 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
     ("POST", "/nodes"): (
         "NODE_CREATED",
         lambda c: c.post("/nodes", data={"name": "n2", "region": "r1"}),
+    ),
+    ("POST", "/nodes/enroll-tokens"): (
+        "ENROLMENT_TOKEN_CREATED",
+        lambda c: c.post("/nodes/enroll-tokens", data={"token_region": "r1", **EXPIRES}),
+    ),
+    ("POST", "/nodes/enroll-tokens/{token_id}/revoke"): (
+        "ENROLMENT_TOKEN_REVOKED",
+        lambda c: c.post(
+            f"/nodes/enroll-tokens/{c.get('/v1/enroll-tokens').json()[0]['id']}/revoke", data={}
+        ),
+    ),
+    ("POST", "/nodes/{name}/renew-key"): (
+        "NODE_KEY_ROTATION_ASKED",
+        lambda c: c.post("/nodes/n1/renew-key", data={}),
     ),
     ("POST", "/nodes/{name}/rotate-key"): (
         "NODE_KEY_ROTATED",

@@ -8,7 +8,15 @@ from tests import postgres
 from tests.central_server import RunningCentral, running_central
 from tests.pages import Reader, reading
 
-EMPTIED = ("users", "login_throttles", "rollouts", "nodes", "pools", "node_lifecycle_logs")
+EMPTIED = (
+    "users",
+    "enrolment_tokens",
+    "login_throttles",
+    "rollouts",
+    "nodes",
+    "pools",
+    "node_lifecycle_logs",
+)
 
 
 @pytest.fixture(scope="session")

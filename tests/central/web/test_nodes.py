@@ -1,5 +1,6 @@
 """The pages of all nodes and of one."""
 
+import html
 import re
 
 import pytest
@@ -49,6 +50,84 @@ def test_a_made_node_s_key_is_shown_once_kept_by_nobody_and_works(
     for path in ("/nodes", "/nodes/n1", "/lifecycle"):
         assert key not in devops.open(path).text
     assert "a VM" in shown(devops.open("/nodes"))
+
+
+def test_an_enrolment_token_is_shown_once_in_the_install_command_and_works(
+    central: RunningCentral, devops: Reader
+) -> None:
+    wish = {"token_name": "web-1", "token_region": "eu-frankfurt-1", "expires_seconds": "3600"}
+    answer = devops.send("/nodes/enroll-tokens", **wish)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    (block,) = re.findall(r'<code id="command">(.*?)</code>', answer.text, flags=re.DOTALL)
+    first, second, token, end = html.unescape(block).splitlines()
+    assert first.startswith("sudo env PYTHONPATH=./poolkeeper-")
+    assert first.endswith("python3.11 -m agent.install \\")
+    assert second.split() == [
+        *("--central-url", central.url, "--enroll-token-file", "-"),
+        *("--node-name", "web-1", "<<'TOKEN'"),
+    ]
+    assert end == "TOKEN"
+    with central.client(token) as machine:
+        body = {"name": "web-1", "region": "eu-frankfurt-1", "nonce": "a" * 32}
+        assert machine.post("/v1/enroll", json=body).status_code == 201
+    page = devops.open("/nodes")
+    assert token not in page.text
+    assert "For web-1" not in shown(page)
+    assert "web-1 web-1 eu-frankfurt-1 used" in shown(page)
+
+
+def test_a_token_for_several_names_leaves_the_name_open(devops: Reader) -> None:
+    wish = {"token_name": "web-*", "token_region": "r1", "expires_seconds": "3600"}
+    text = shown(devops.send("/nodes/enroll-tokens", **wish))
+    assert "--node-name NAME" in text
+    assert "( web-* )" in text
+
+
+def test_an_open_token_is_revoked(central: RunningCentral, devops: Reader, user: Reader) -> None:
+    devops.send("/nodes/enroll-tokens", token_region="r1", expires_seconds="60")
+    page = devops.open("/nodes").text
+    (address,) = re.findall(r'action="(/nodes/enroll-tokens/\d+/revoke)"', page)
+    assert user.send(address).status_code == 403
+    assert "Tokens" not in shown(user.open("/nodes"))
+    text = devops.done(address)
+    assert "The enrolment token was revoked." in text
+    assert "any name r1 revoked" in text
+    assert central.rows("SELECT revoked_at IS NULL AS open FROM enrolment_tokens") == [
+        {"open": False}
+    ]
+
+
+BAD_TOKENS = [
+    ({"token_name": "n1", "token_region": ""}, "Region: say"),
+    ({"token_name": "<b>", "token_region": "r1"}, "name: "),
+    ({"token_name": "n*", "token_region": "r1", "replaces": "yes"}, "without * or ?"),
+    ({"token_name": "n1", "token_region": "r1", "expires_seconds": "59"}, "expires seconds: "),
+]
+
+
+@pytest.mark.parametrize(("fields", "why"), BAD_TOKENS)
+def test_a_refused_token_keeps_what_was_typed(
+    central: RunningCentral, devops: Reader, fields: dict[str, str], why: str
+) -> None:
+    answer = devops.send("/nodes/enroll-tokens", **{"expires_seconds": "3600", **fields})
+    assert (answer.status_code, why in shown(answer)) == (422, True), shown(answer)
+    assert f'value="{html.escape(fields["token_name"])}"' in answer.text
+    assert central.rows("SELECT id FROM enrolment_tokens") == []
+
+
+def test_the_agent_is_asked_to_renew_its_key(central: RunningCentral, devops: Reader) -> None:
+    central.create_node("n1")
+    refused = devops.send("/nodes/n1/renew-key")
+    assert (refused.status_code, "upgrade it" in shown(refused)) == (409, True)
+    central.execute("UPDATE node_state SET capabilities = '{next_api_key}'")
+    text = devops.done("/nodes/n1/renew-key")
+    assert "The agent is to renew its key since" in text
+
+
+def test_two_agents_on_one_key_are_told(central: RunningCentral, user: Reader) -> None:
+    central.create_node("n1")
+    central.execute("UPDATE node_state SET rival_heard_at = now(), duplicate_since = now()")
+    assert "Two live agents use this node's key" in shown(user.open("/nodes/n1"))
 
 
 BAD_NODES = [

@@ -59,8 +59,8 @@ def test_a_patch_is_shown_for_each_node_and_changes_nothing_yet(
     assert answer.status_code == 200
     text = shown(answer)
     assert "2 of 2 nodes change in 2 stages 0 instances terminated at once" in text
-    assert answer.text.count('<span class="del">') == 2
-    assert answer.text.count('<span class="add">') == 2
+    assert answer.text.count('<span class="line del">') == 2
+    assert answer.text.count('<span class="line add">') == 2
     assert "# for the sale" in answer.text  # what was typed can still be changed
     assert fleet.maxima() == before
     assert "Nothing was rolled out yet." in shown(devops.open("/rollouts"))
