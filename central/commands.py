@@ -31,6 +31,7 @@ from central.passwords import check_new_password, hash_password
 from central.server import Server, bind, url_of
 from central.service import Central, Settings
 from central.store import audit, users
+from central.tls import Certificate
 
 log = logging.getLogger("central")
 DATA_DIR = click.option(
@@ -57,13 +58,28 @@ def central() -> None:
     type=click.FloatRange(0.1, 300),
     help="How often agents report while the fleet is small.",
 )
+@click.option(
+    "--tls-certificate",
+    envvar="POOLKEEPER_TLS_CERTIFICATE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A PEM file with the certificate and its chain: serve TLS without a proxy.",
+)
+@click.option(
+    "--tls-key",
+    envvar="POOLKEEPER_TLS_KEY",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Its key; default: the certificate's file holds it too.",
+)
 @DATA_DIR
 @JSON
-def serve(
+def serve(  # click passes each option by name
+    *,
     host: str,
     port: int,
     with_migration: bool,
     heartbeat_seconds: float,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -83,11 +99,12 @@ def serve(
             database.owner_url,
             os.environ.get("POOLKEEPER_METRICS_TOKEN") or None,
         )
+        certificate = _certificate(tls_certificate, tls_key)
         whole = Central(settings, time.monotonic, random.SystemRandom())
         listener = bind(host, port)
         try:
             whole.start()
-            _serve(whole, listener, database, as_json=as_json)
+            _serve(whole, listener, database, certificate, as_json=as_json)
             log.info("stopped")
         finally:
             listener.close()
@@ -171,13 +188,28 @@ class Database:
     owner_url: str | None = None
 
 
-def _serve(whole: Central, listener: socket.socket, database: Database, *, as_json: bool) -> None:
-    url = url_of(listener)
+def _certificate(certificate: Path | None, key: Path | None) -> Certificate | None:
+    if certificate is None:
+        if key is not None:
+            raise StartError("--tls-key needs --tls-certificate.")
+        return None
+    return Certificate(certificate, key or certificate)
+
+
+def _serve(
+    whole: Central,
+    listener: socket.socket,
+    database: Database,
+    certificate: Certificate | None,
+    *,
+    as_json: bool,
+) -> None:
+    url = url_of(listener, tls=certificate is not None)
 
     def _announce() -> None:
         click.echo(json.dumps({"url": url}) if as_json else f"Central is listening on {url}")
 
-    server = Server(whole.app, _announce, database.goes_on)
+    server = Server(whole.app, _announce, database.goes_on, certificate)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them anew after its shutdown
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     _favour_latency()

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 
 from central.errors import StartError
 from central.fast_lane import FastLane
+from central.tls import Certificate
 
 log = logging.getLogger(__name__)
 DRAIN_SECONDS = 6
+RENEWAL_TICKS = 100  # ten seconds
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -35,10 +37,11 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, tls: bool = False) -> str:
     """The address at which a socket is reached."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Server(uvicorn.Server):
@@ -49,7 +52,9 @@ class Server(uvicorn.Server):
         app: FastAPI,
         on_listening: Callable[[], None],
         goes_on: Callable[[], bool] = lambda: True,
+        certificate: Certificate | None = None,
     ) -> None:
+        context = None if certificate is None else certificate.context
         super().__init__(
             uvicorn.Config(
                 app,
@@ -63,13 +68,17 @@ class Server(uvicorn.Server):
                 backlog=2048,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
+                ssl_context_factory=None if context is None else lambda *_: context,
             )
         )
         self._on_listening = on_listening
         self._goes_on = goes_on
+        self._certificate = certificate
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether to end."""
+        """Ten times a second: whether to end; and see about the certificate now and then."""
+        if self._certificate is not None and counter % RENEWAL_TICKS == 0:
+            self._certificate.renew()
         return await super().on_tick(counter) or not self._goes_on()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -14,6 +14,7 @@ from central.oidc.flow import Oidc
 from central.server import Server, bind, url_of
 from central.service import Central, Settings
 from central.store import sessions, users
+from central.tls import Certificate
 from central.tokens import new_session_token
 from shared.wire_operator import Pushed
 
@@ -89,13 +90,14 @@ def running_central(
     oidc: Callable[[str], Oidc] | None = None,
     migrate: bool = True,
     trusted_proxies: frozenset[str] = frozenset(),
+    certificate: Certificate | None = None,
 ) -> Iterator[RunningCentral]:
     """Run a central on a database (see `postgres.cluster`) until the block ends.
 
     `oidc` makes the login through Keycloak for the address that this central gets.
     """
     listener = bind("127.0.0.1", 0)
-    url = url_of(listener)
+    url = url_of(listener, tls=certificate is not None)
     settings = Settings(
         database_url,
         heartbeat_seconds,
@@ -106,9 +108,9 @@ def running_central(
     )
     whole = Central(settings, time.monotonic, random.Random(1))
     listening = threading.Event()
-    server = Server(whole.app, listening.set)
+    server = Server(whole.app, listening.set, certificate=certificate)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    running = RunningCentral(whole, url_of(listener))
+    running = RunningCentral(whole, url)
     whole.start()
     thread.start()
     try:
