@@ -21,6 +21,7 @@ from shared.wire_review import ConfigReview
 
 router = APIRouter(prefix="/nodes/{name}/config", tags=["pages"], include_in_schema=False)
 RANGES = ((1, "24 hours"), (7, "7 days"), (14, "14 days"))
+SOON = 7  # changes of bounds that are shown at once; the others unfold
 WRONG_TEXT, STALE = "invalid_config", "changed"
 ASK_AGAIN = frozenset({"shrinks", "pool_owned", "invalid"})
 
@@ -164,5 +165,6 @@ def _review(
         total=sum(loss.terminates for loss in shown.terminates),
         pool=next(iter(shown.touched or shown.pools), None),
         ranges=RANGES,
+        soon=SOON,
         problem=problem,
     )
