@@ -27,6 +27,8 @@ def combine(plan: Plan, votes: tuple[Vote, ...], size: int, bounds: Bounds) -> N
     """Combine the votes of one tick for a pool of `size`."""
     if not votes:
         return _without_policies(plan, size, bounds)
+    if len(votes) == 1 and isinstance(votes[0].opinion, Wanted):
+        return Need(votes[0].opinion.size, has_data=True, reason=votes[0].reason)
     blind = [vote for vote in votes if isinstance(vote.opinion, NoData)]
     if len(blind) == len(votes):
         return _missing(plan, size, blind)

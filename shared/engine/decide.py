@@ -31,6 +31,7 @@ from shared.engine.settle import Gate, align, follow, gate
 from shared.engine.wording import instances
 
 _NOTHING_READ = Reading()
+_BLOCKED = frozenset({Code.BLOCKED_CAPACITY, Code.BLOCKED_WRITES})
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ def decide(plan: Plan, seen: Observation, memory: Memory) -> Decision:
     bounds = bounds_at(plan, seen.now, seen.guard)
     said.extend(bounds.reasons)
     if seen.pool is None:
-        return _blind(seen, memory, bounds, said)
+        return _blind(seen, memory._replace(at=seen.now), bounds, said)
     memory = follow(memory, seen, seen.pool, plan.reach)
     votes = _votes(plan, seen, seen.pool, memory)
     need = combine(plan, votes, seen.pool.size, bounds)
@@ -79,18 +80,17 @@ def decide(plan: Plan, seen: Observation, memory: Memory) -> Decision:
 
 
 def _recall(plan: Plan, seen: Observation, memory: Memory) -> tuple[Memory, Reason | None]:
-    """The memory made fit for this tick: clock, policies, mode."""
+    """The memory made fit for this tick: clock, policies, mode. Its `at` is set by `follow`."""
     memory, shifted = align(memory, seen.now, seen.elapsed)
     mode = plan.pool.mode
     left = memory.mode in {"observe", "paused"}
-    memory = memory._replace(
-        at=seen.now,
-        needs=memory.needs if memory.policies == plan.fingerprint else (),
-        policies=plan.fingerprint,
-        mode=mode,
-        reentering=mode == "active" and (memory.reentering or left),
-    )
-    return memory, shifted
+    needs = memory.needs if memory.policies == plan.fingerprint else ()
+    back = mode == "active" and (memory.reentering or left)
+    same = memory.needs is needs and memory.mode == mode and memory.reentering == back
+    if same and memory.policies == plan.fingerprint:
+        return memory, shifted
+    kept = memory._replace(policies=plan.fingerprint, needs=needs, mode=mode, reentering=back)
+    return kept, shifted
 
 
 def _votes(plan: Plan, seen: Observation, pool: PoolState, memory: Memory) -> tuple[Vote, ...]:
@@ -185,7 +185,7 @@ def _status(
     pool: PoolState, found: _Found, trail: _Trail
 ) -> Literal["healthy", "warning", "error"]:
     blind = bool(found.votes) and not found.need.has_data
-    blocked = trail.decisive.code in {Code.BLOCKED_CAPACITY, Code.BLOCKED_WRITES}
+    blocked = trail.decisive.code in _BLOCKED
     short = found.memory.change is None and pool.active < pool.size
     return "warning" if blind or blocked or short else "healthy"
 
@@ -199,7 +199,8 @@ def _result(
         trail.reasons.append(Reason(Code.PARTIALLY_SETTLED, text))
     status = _status(pool, found, trail)
     why, acts = trail.decisive, to != size
-    for closed in (gate(seen, found.memory), _mode_gate(plan, size, to)):
+    modal = None if plan.pool.mode == "active" else _mode_gate(plan, size, to)
+    for closed in (gate(seen, found.memory), modal):
         if closed is not None:
             why, acts = closed[0], False
             trail.reasons.append(why)
@@ -226,6 +227,8 @@ def _result(
 def _worse(
     one: Literal["healthy", "warning", "error"], other: Literal["healthy", "warning", "error"]
 ) -> Literal["healthy", "warning", "error"]:
+    if other in (one, "healthy"):
+        return one
     order = ("healthy", "warning", "error")
     return one if order.index(one) >= order.index(other) else other
 

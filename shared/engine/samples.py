@@ -6,7 +6,7 @@ counted. A gap is an absence, never a zero.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter, lt
 from typing import NamedTuple
@@ -116,7 +116,9 @@ def read(reading: Reading, trust: Trust) -> Series:
     cleaner = Cleaner(percent=trust.percent)
     newest = () if reading.at is None else ((reading.at, reading.value, reading.samples),)
     head = _trusted(newest, trust, cleaner)
-    good = _in_order(head, _trusted(reading.history, trust, cleaner), cleaner)
+    good = head
+    if reading.history:
+        good = _in_order(head, _trusted(reading.history, trust, cleaner), cleaner)
     stale = bool(good) and trust.now - good[-1][0] > trust.stale_after
     instances = None
     if reading.instances is not None and good and good[-1][0] == reading.at:
@@ -129,14 +131,24 @@ def read(reading: Reading, trust: Trust) -> Series:
     return Series(good, instances, rejected, stale)
 
 
-def _trusted(points: Iterable[Point], trust: Trust, cleaner: Cleaner) -> list[Sample]:
+def _trusted(points: Sequence[Point], trust: Trust, cleaner: Cleaner) -> list[Sample]:
     """The good windows that are old enough, in the order given.
 
-    This loop sees every window of every policy at every tick: the usual case comes first.
+    This sees every window of every policy at every tick: the usual case, all good, comes first.
     """
     now = trust.now
     newest_allowed = now - trust.lag
     most = 100.0 if trust.percent else ABSURD
+    usual = [
+        (at, raw, samples)
+        for at, raw, samples in points
+        if at <= newest_allowed
+        and type(raw) is float
+        and 0.0 <= raw <= most
+        and (samples is None or samples > 0)
+    ]
+    if len(usual) == len(points):
+        return usual
     good: list[Sample] = []
     for at, raw, samples in points:
         if at > newest_allowed:

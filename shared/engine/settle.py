@@ -72,7 +72,11 @@ def follow(memory: Memory, seen: Observation, pool: PoolState, reach: timedelta)
         change, changing = None, 0
     busy_since = (memory.busy_since or now) if state in BUSY else None
     known = counts.remember(memory.counts, now, pool.active, reach)
-    return memory._replace(
+    return Memory(
+        at=now,
+        policies=memory.policies,
+        needs=memory.needs,
+        counts=known,
         size=pool.size,
         change=change,
         changed_at=changed_at,
@@ -80,7 +84,8 @@ def follow(memory: Memory, seen: Observation, pool: PoolState, reach: timedelta)
         settled_at=settled_at,
         settled_out_at=settled_out_at,
         busy_since=busy_since,
-        counts=known,
+        mode=memory.mode,
+        reentering=memory.reentering,
     )
 
 

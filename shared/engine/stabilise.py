@@ -36,6 +36,8 @@ def _compact(needs: Needs, start_out: datetime, hole: timedelta) -> Needs:
 
     Nothing is lost by that: every window that still sees the older run sees the later one too.
     """
+    if len(needs) == 1:
+        return needs
     kept: list[NeedRun] = []
     for run in needs:
         wider = run

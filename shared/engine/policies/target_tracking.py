@@ -13,10 +13,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from shared.config.policy_models import TargetTracking
+from shared.engine.demand import ranked_demand, ranked_totals, since
 from shared.engine.model import Edge, Vote, Wanted
 from shared.engine.policies.scene import Scene, label_of, no_data, size_zero
 from shared.engine.reasons import Code, Reason
-from shared.engine.samples import Sample, Window
+from shared.engine.samples import Window
 from shared.engine.totals import Total
 from shared.engine.wording import amount, instances, span
 
@@ -199,10 +200,13 @@ class TargetTrackingVoter:
         """Size for a percentile of recent demand: each window's value × its own instances."""
         demand = self.policy.demand
         assert demand is not None  # noqa: S101 # the caller has looked
-        start = window.at - demand.window
-        recent = [point for point in scene.series.points if start < point[0]]
+        recent = since(scene.series.points, window.at - demand.window)
         present = 20 * len(recent)  # in twentieths of a window, to compare shares as integers
-        grow, keep = self._demand_at(scene, recent, demand.percentile)
+        rank = -(-demand.percentile * len(recent) // 100) - 1
+        if self.policy.per_instance:
+            grow, keep = ranked_totals(recent, rank)
+        else:
+            grow, keep = ranked_demand(recent, rank, scene.counts, self.interval, scene.active)
         size = scene.size
         out_need = keep_need = size
         if grow.compare(self.out_edge, self.out_float, size - self.spare) > 0:
@@ -227,25 +231,6 @@ class TargetTrackingVoter:
         text = f"{what} is known for {known} only: its newest value may grow the pool"
         need = max(size, newest)
         return self._vote(scene, window, load, need, Reason(Code.DEMAND_INCOMPLETE, text))
-
-    def _demand_at(
-        self, scene: Scene, recent: list[Sample], percentile: int
-    ) -> tuple[Total, Total]:
-        """Nearest-rank percentile of demand, once counted low (to grow), once high (to shrink)."""
-        rank = -(-percentile * len(recent) // 100) - 1
-        if self.policy.per_instance:
-            total = Total((sorted(value for _, value, _ in recent)[rank],))
-            return total, total
-        low, high = [], []
-        for at, value, samples in recent:
-            least, most = scene.running_during(at, self.interval)
-            low.append((value * (samples or least), value, samples or least))
-            high.append((value * max(samples or 0, most), value, max(samples or 0, most)))
-        low.sort()
-        high.sort()
-        _, low_value, low_count = low[rank]
-        _, high_value, high_count = high[rank]
-        return Total((low_value,), low_count), Total((high_value,), high_count)
 
     def _vote(self, scene: Scene, window: Window, load: Load, need: int, reason: Reason) -> Vote:
         grows, shrinks = self._edges(scene.size, load)
