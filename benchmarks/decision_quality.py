@@ -7,10 +7,15 @@ Every configuration replays the whole series in the same world (3 min boot, 2 mi
 scored on the second, with as many configurations for each family. Without --trace the seeded
 synthetic series is replayed. Results go to benchmarks/results/ as JSON; --docs also draws the plots
 and writes the table of docs/benchmarks.md from all results that are there.
+
+A configuration that was replayed over a series stays so: an interrupted run goes on where it was.
+After a change of the engine --fresh begins anew.
 """
 
+import hashlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import Pool
@@ -57,6 +62,35 @@ def halves(task: Task) -> dict[str, Any]:
     }
 
 
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def rows_of(tasks: list[Task], file: Path, workers: int) -> list[dict[str, Any]]:
+    """A row for each task: those that the file has, the others replayed and added to it."""
+    series = _digest(tasks[0].trace, tasks[0].world)
+    keys = [_digest(series, task.setting) for task in tasks]
+    known: dict[str, dict[str, Any]] = {}
+    if file.exists():
+        known = dict(json.loads(line) for line in file.read_text("utf-8").splitlines())
+    missing = [(key, task) for key, task in zip(keys, tasks, strict=True) if key not in known]
+    with file.open("a", encoding="utf-8") as kept:
+        replayed = _replayed([task for _, task in missing], workers)
+        for (key, _), row in zip(missing, replayed, strict=True):
+            known[key] = row
+            kept.write(json.dumps([key, row]) + "\n")
+            kept.flush()
+    return [known[key] for key in keys]
+
+
+def _replayed(tasks: list[Task], workers: int) -> Iterator[dict[str, Any]]:
+    if workers == 1:
+        yield from map(halves, tasks)
+        return
+    with Pool(workers) as pool:
+        yield from pool.imap(halves, tasks)
+
+
 def measure(name: str, text: str, days: int | None, workers: int) -> dict[str, Any]:
     """Replay every configuration over one series."""
     trace = read_trace(text, timedelta(minutes=1))
@@ -68,8 +102,8 @@ def measure(name: str, text: str, days: int | None, workers: int) -> dict[str, A
     world = World(capacity=mean / (0.8 * MEAN_NEED))
     settings = all_settings()
     began = time.perf_counter()
-    with Pool(workers) as pool:
-        rows = pool.map(halves, [Task(each, trace, world) for each in settings], chunksize=1)
+    tasks = [Task(each, trace, world) for each in settings]
+    rows = rows_of(tasks, RESULTS / f"decision_quality-{name}.rows", workers)
     middle = len(trace.demand) // 2
     return {
         "series": name,
@@ -129,10 +163,15 @@ def judge(result: dict[str, Any]) -> dict[str, Any]:
 @click.option("--trace", "traces", multiple=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--days", type=click.IntRange(2), help="Only the last so many days of each series.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--fresh", is_flag=True, help="Forget what was replayed before.")
 @click.option("--docs", is_flag=True, help="Draw plots and write docs/benchmarks.md.")
-def main(traces: tuple[Path, ...], days: int | None, workers: int, *, docs: bool) -> None:
+def main(
+    traces: tuple[Path, ...], days: int | None, workers: int, *, fresh: bool, docs: bool
+) -> None:
     """Measure each series, print what was found, keep it as JSON."""
     RESULTS.mkdir(exist_ok=True)
+    for file in RESULTS.glob("decision_quality-*.rows") if fresh else ():
+        file.unlink()
     series = [(path.stem, path.read_text("utf-8")) for path in traces]
     for name, text in series or [("synthetic", synthetic_csv())]:
         result = measure(name, text, days, workers)
