@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from central.errors import ApiError
 from central.tables import nodes, pools, schedules
+from central.tables_enrolment import pool_former_owners
 from central.tables_support import node_state
 from shared.config.models import WEEKDAYS, Config, Pool, Schedule
 
@@ -20,7 +21,7 @@ class Projected:
 
 
 def existing(connection: Connection, config: Config, *, lock: bool = True) -> dict[str, RowMapping]:
-    """The stored rows of a configuration's pools by OCID, with their owners; locked for a change."""
+    """Stored rows of a configuration's pools by OCID, with their owners; locked for a change."""
     statement = (
         select(
             pools,
@@ -173,6 +174,13 @@ def clock(minutes: int) -> str:
 
 
 def _tell_former_owner(connection: Connection, row: RowMapping) -> None:
+    """Keep until when the pool was its own, for what it reports late; and let it only observe."""
+    former = insert(pool_former_owners).values(pool_id=row["id"], node_id=row["node_id"])
+    connection.execute(
+        former.on_conflict_do_update(
+            index_elements=["pool_id", "node_id"], set_={"until": func.now()}
+        )
+    )
     if row["retired_at"] is None:
         connection.execute(
             text(
