@@ -25,6 +25,14 @@ FILTERS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--status", type=click.Choice(["SUCCESS", "FAILURE"])),
 )
 
+EPILOG = """\b
+Examples:
+  poolkeeper audit list --user eva@example.com --status FAILURE
+  poolkeeper audit list --resource web-1 --from 2026-03-29T00:00 --to 2026-03-30T00:00
+  poolkeeper audit export --format csv --output audit.csv
+  poolkeeper audit verify
+"""
+
 
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(FILTERS):
@@ -32,7 +40,7 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group()
+@click.group(epilog=EPILOG)
 def audit() -> None:
     """Who did what, and proof of it."""
 

@@ -26,11 +26,22 @@ CARE = {
     "rotate-key": (f"{_CARE}:rotate_key", "A new API key; the present one works a while.", ""),
     "revoke-keys": (f"{_CARE}:revoke_keys", "Make old keys useless, at once.", ""),
     "maintenance": (f"{_CARE}:maintenance", "Expect a node to be silent.", ""),
+    "lifecycle": ("poolkeeper.commands_lifecycle:lifecycle", "What happened to nodes.", ""),
     "delete": (f"{_CARE}:delete", "Delete a node with its history.", ""),
 }
 
 
-@click.group(cls=LazyGroup, lazy=CARE)
+EPILOG = """\b
+Examples:
+  poolkeeper node enroll-token create --name web-1 --region eu-frankfurt-1 > token
+  poolkeeper node list
+  poolkeeper node maintenance web-1 --reason "new disks"
+  poolkeeper node rotate-key web-1 --through-agent
+  poolkeeper node lifecycle web-1
+"""
+
+
+@click.group(cls=LazyGroup, lazy=CARE, epilog=EPILOG)
 def node() -> None:
     """Nodes: the machines that run agents."""
 

@@ -25,7 +25,15 @@ KEY_FILE = Path("/etc/poolkeeper/credentials/api_key")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group("enroll-token")
+EPILOG = """\b
+Examples:
+  poolkeeper node enroll-token create --name web-1 --region eu-frankfurt-1 > token
+  poolkeeper node enroll-token create --name "web-*" --region eu-frankfurt-1 --expires 2h
+  poolkeeper node enroll-token list
+"""
+
+
+@click.group("enroll-token", epilog=EPILOG)
 def enroll_token() -> None:
     """One-time tokens by which machines become nodes."""
 

@@ -22,7 +22,17 @@ EDITS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=EDITS)
+EPILOG = """\b
+Examples:
+  poolkeeper pool list
+  poolkeeper pool show web-1/web
+  poolkeeper pool override web-1/web --target 12 --for 2h --reason "load test"
+  poolkeeper pool override web-1/web --end
+  poolkeeper pool limits web-1/web --max 30
+"""
+
+
+@click.group(cls=LazyGroup, lazy=EDITS, epilog=EPILOG)
 def pool() -> None:
     """Pools: their sizes and bounds, and what was decided and why."""
 

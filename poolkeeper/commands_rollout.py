@@ -12,7 +12,16 @@ from shared.wire_edits import RolloutDetail, RolloutView
 NUMBER = click.argument("number", type=click.IntRange(1))
 
 
-@click.group()
+EPILOG = """\b
+Examples:
+  poolkeeper config patch --all --set "pools.*.limits.max=20" --batch 10    begin one
+  poolkeeper rollout list
+  poolkeeper rollout halt 7
+  poolkeeper rollout resume 7
+"""
+
+
+@click.group(epilog=EPILOG)
 def rollout() -> None:
     """Rollouts of `poolkeeper config patch`: how far they are, halt, resume."""
 

@@ -36,7 +36,15 @@ EDITS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=EDITS)
+EPILOG = """\b
+Examples:
+  poolkeeper schedule preview --config config.yaml --from 2026-03-27 --to 2026-03-31
+  poolkeeper schedule add web-1 sale --start 08:00 --end 20:00 --target 10 --days sat,sun
+  poolkeeper schedule suspend web-1 office-hours
+"""
+
+
+@click.group(cls=LazyGroup, lazy=EDITS, epilog=EPILOG)
 def schedule() -> None:
     """Schedules: see beforehand what they will do; add, suspend, resume."""
 

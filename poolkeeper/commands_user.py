@@ -15,8 +15,17 @@ from shared.wire_people import SessionView, UserView
 ROLE = click.Choice(["USER", "DEVOPS", "ADMIN"])
 STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 
+EPILOG = """\b
+Examples:
+  poolkeeper user create eva@example.com --role DEVOPS
+  poolkeeper user set-role eva@example.com ADMIN --override --reason "on call"
+  poolkeeper user sessions eva@example.com
+  poolkeeper user deactivate eva@example.com
+  poolkeeper user password                              one's own
+"""
 
-@click.group()
+
+@click.group(epilog=EPILOG)
 def user() -> None:
     """Accounts, roles, sessions."""
 
@@ -92,6 +101,16 @@ def set_role(
     if reason is not None:
         body["override_reason"] = reason
     _change(email, body, url, as_json, f"{email} has the role {role} now.")
+
+
+@user.command()
+@click.argument("email")
+@click.argument("full_name")
+@CENTRAL
+@JSON
+def rename(email: str, full_name: str, url: str | None, as_json: bool) -> None:
+    """Give an account another full name."""
+    _change(email, {"full_name": full_name}, url, as_json, f"{email} is {full_name} now.")
 
 
 @user.command()

@@ -20,6 +20,16 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS)
+EPILOG = """\b
+Examples:
+  poolkeeper config check config.yaml
+  poolkeeper config push web-1 config.yaml --dry-run
+  poolkeeper config diff web-1 config.yaml
+  poolkeeper config rollback web-1 3
+  poolkeeper config patch --region eu-frankfurt-1 --set "pools.*.limits.max=20" --dry-run
+"""
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, epilog=EPILOG)
 def config() -> None:
     """The YAML that operators edit: check it, push it, see what became of it."""
