@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from agent.errors import Cause
 from agent.oci_calls import Call
 
-_ALLOWED_SKEW_SECONDS = 300
+ALLOWED_SKEW_SECONDS = 300.0
 _MOST_SECONDS = 1800.0
 
 
@@ -43,17 +43,21 @@ def paused(call: Call, seconds: float) -> Cause:
     )
 
 
+def seconds_ahead(date: str | None, now: datetime) -> float | None:
+    """Return how far this node's clock is ahead of an answer's Date; None: it tells none."""
+    try:
+        return (now - parsedate_to_datetime(date or "")).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
 def skew(date: str | None, now: datetime) -> str:
     """Explain a 401 by this node's clock, from the Date of the answer; empty when it is right.
 
     Oracle accepts five minutes either way.
     """
-    try:
-        theirs = parsedate_to_datetime(date or "")
-    except ValueError:
-        return ""
-    seconds = (now - theirs).total_seconds()
-    if abs(seconds) <= _ALLOWED_SKEW_SECONDS:
+    seconds = seconds_ahead(date, now)
+    if seconds is None or abs(seconds) <= ALLOWED_SKEW_SECONDS:
         return ""
     way = "ahead of" if seconds > 0 else "behind"
     return f" This node's clock is {abs(seconds):.0f} s {way} Oracle's; 300 s are allowed."

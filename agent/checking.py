@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
 from rich.console import Console
 from rich.text import Text
 
+from agent.causes import ALLOWED_SKEW_SECONDS, seconds_ahead
 from agent.compose import connect, connect_prometheus
 from agent.config_apply import ConfigApplier
 from agent.errors import CallError
@@ -25,7 +25,6 @@ from shared.config.loader import load
 from shared.config.models import Config, Pool
 from shared.config.problems import ConfigError
 
-_ALLOWED_SKEW_SECONDS = 300.0
 _READ = "allow dynamic-group G to read instance-pools in compartment id {compartment}"
 _WRITE = (
     "allow dynamic-group G to manage instance-pools in compartment id {compartment}"
@@ -65,12 +64,14 @@ def check_all(settings: Settings, around: Surroundings) -> list[Finding]:
         findings += _central(settings, around)
     if config is None:
         return findings
-    pools, source = connect(settings, around)
+    oci = connect(settings, around)
     by_site: dict[Any, list[Pool]] = {}
     for pool in config.pools:
         by_site.setdefault(site_of(pool), []).append(pool)
     for members in by_site.values():
-        findings += _site(pools, source, members, around.clock.now())
+        findings += _site(oci.pools, oci.source, members, around.clock.now())
+    if oci.client.clock_ahead is not None:
+        findings.append(_clock("clock against OCI", oci.client.clock_ahead))
     return findings + _prometheus(settings, config, around)
 
 
@@ -121,21 +122,19 @@ def _central(settings: Settings, around: Surroundings) -> list[Finding]:
         text = f"{settings.central_url} does not answer: {type(error).__name__}"
         cure = "check POOLKEEPER_CENTRAL_URL, DNS, the certificate and the way there"
         return [Finding("central", is_good=False, text=text, cure=cure)]
-    findings = [_skew(answer.headers.get("date"), around)]
+    ahead = seconds_ahead(answer.headers.get("date"), around.wall())
+    findings = [] if ahead is None else [_clock("clock against central", ahead)]
     accepted = answer.status_code in (400, 422)
     text = "answers and knows this node's key" if accepted else f"answers {answer.status_code}"
     cure = "poolkeeper node create NAME, and give the agent its key"
     return [*findings, Finding("central", accepted, text, cure)]
 
 
-def _skew(date: str | None, around: Surroundings) -> Finding:
-    try:
-        theirs = parsedate_to_datetime(date or "").astimezone(UTC)
-    except ValueError:
-        return Finding("clock", is_good=True, text="central does not tell its time")
-    skew = (around.wall() - theirs).total_seconds()
-    good = abs(skew) <= _ALLOWED_SKEW_SECONDS
-    return Finding("clock", good, f"{skew:+.0f} s against central", "set the clock: chronyd or NTP")
+def _clock(what: str, seconds: float) -> Finding:
+    good = abs(seconds) <= ALLOWED_SKEW_SECONDS
+    way = "ahead" if seconds > 0 else "behind"
+    cure = "set the clock: chronyc makestep, and keep chronyd running"
+    return Finding(what, good, f"{abs(seconds):.0f} s {way}; 300 s are allowed", cure)
 
 
 def _site(

@@ -1,6 +1,7 @@
 """The composition root: real OCI and real central behind an agent."""
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
@@ -23,6 +24,7 @@ from agent.trust import FreshTrust
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
+    from agent.oci_client import OciClient
     from agent.oci_pools import OciPools
     from agent.sources.oci_monitoring import OciMonitoring
     from agent.sources.prometheus import Prometheus
@@ -30,16 +32,25 @@ if TYPE_CHECKING:
 _METRIC_RATE, _OTHER_RATE, _BURST = 2.0, 5.0, 10
 
 
-def connect(settings: Settings, around: Surroundings) -> tuple["OciPools", "OciMonitoring"]:
+@dataclass(frozen=True)
+class Oci:
+    """The real OCI: its pools, its metrics, and what makes the calls at which rate."""
+
+    pools: "OciPools"
+    source: "OciMonitoring"
+    client: "OciClient"
+    metrics: TokenBucket
+
+
+def connect(settings: Settings, around: Surroundings) -> Oci:
     """Return the real OCI behind the settings."""
-    pools, source, _ = _connect(settings, around, Phase(around.jitter))
-    return pools, source
+    return _connect(settings, around, Phase(around.jitter))
 
 
 def build(settings: Settings, around: Surroundings) -> Agent:
     """Wire the agent for a node: real OCI, and central over HTTP when the settings name one."""
     phase = Phase(around.jitter)
-    pools, source, metrics = _connect(settings, around, phase)
+    oci = _connect(settings, around, phase)
     home = Home(lambda: _of_this_instance(settings.metadata_url, "id"))
     home.begin()
     tenancy = Tenancy(
@@ -48,20 +59,18 @@ def build(settings: Settings, around: Surroundings) -> Agent:
         )
     )
     tenancy.begin()
-    sources = Sources(source, connect_prometheus(settings, around))
+    sources = Sources(oci.source, connect_prometheus(settings, around))
     ports = Ports(
-        pools, sources, _central(settings, around), home.instance, phase, tenancy=tenancy.name
+        oci.pools, sources, _central(settings, around), home.instance, phase, tenancy=tenancy.name
     )
     agent = Agent(settings, around, ports)
-    agent.on_budget = lambda budget: metrics.set_rate(
+    agent.on_budget = lambda budget: oci.metrics.set_rate(
         _speed(settings) * (budget.requests_per_second if budget else _METRIC_RATE)
     )
     return agent
 
 
-def _connect(
-    settings: Settings, around: Surroundings, phase: Phase
-) -> tuple["OciPools", "OciMonitoring", TokenBucket]:
+def _connect(settings: Settings, around: Surroundings, phase: Phase) -> Oci:
     from agent.oci_client import Credentials, Means, OciClient  # noqa: PLC0415 # see below
     from agent.oci_pools import OciPools  # noqa: PLC0415 # the SDK takes a second to import
     from agent.sources.oci_monitoring import OciMonitoring  # noqa: PLC0415 # the same
@@ -84,7 +93,7 @@ def _connect(
             ),
         )
     )
-    return OciPools(client), OciMonitoring(client, phase.of_reads), metrics
+    return Oci(OciPools(client), OciMonitoring(client, phase.of_reads), client, metrics)
 
 
 def connect_prometheus(settings: Settings, around: Surroundings) -> "Prometheus | None":

@@ -155,10 +155,15 @@ class _Adapter(OCIHTTPAdapter):  # type: ignore[misc] # no types
 
 
 class OciClient:
-    """Makes calls. Safe to share between threads; one SDK client for each service and region."""
+    """Makes calls. Safe to share between threads; one SDK client for each service and region.
+
+    Attributes:
+        clock_ahead: seconds by which this node's clock is ahead of OCI's, by the newest answer.
+    """
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self.clock_ahead: float | None = None
         self._patient = PatientCaller(self._send, means.pace)
         self._clients: dict[tuple[str, str], BaseClient] = {}
         self._lock = threading.Lock()
@@ -172,13 +177,13 @@ class OciClient:
         return self._patient.call(call)
 
     def _send(self, call: Call) -> Answer:
-        headers = {"accept": "application/json", "content-type": "application/json"}
+        asked = {"accept": "application/json", "content-type": "application/json"}
         try:
             response = self._client(call).call_api(
                 resource_path=call.path,
                 method=call.method,
                 query_params=dict(call.query),
-                header_params={**headers, **call.headers},
+                header_params={**asked, **call.headers},
                 body=None if call.body is None else json.dumps(call.body),
                 response_type="object",
                 operation_name=call.operation,
@@ -197,10 +202,13 @@ class OciClient:
             raise CallError(
                 Cause(call.operation, message, code="BadAnswer", certainty="unknown", retry=True)
             )
-        return Answer(response.data, {k.lower(): v for k, v in response.headers.items()})
+        headers = {k.lower(): v for k, v in response.headers.items()}
+        self.clock_ahead = causes.seconds_ahead(headers.get("date"), self._means.wall())
+        return Answer(response.data, headers)
 
     def _refused(self, call: Call, error: oci.exceptions.ServiceError) -> Cause:
         message = str(error.message).strip()
+        self.clock_ahead = causes.seconds_ahead(error.headers.get("date"), self._means.wall())
         if error.status == 401:
             message += causes.skew(error.headers.get("date"), self._means.wall())
             self._means.credentials.refused()

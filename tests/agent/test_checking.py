@@ -1,13 +1,14 @@
 """`poolkeeper agent check` proves each right, and prints the statement that is missing."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.checking import Finding, check_all
 from simulator.scenario import AutoscalingSpec
-from tests.agent.rig import COMPARTMENT, Rig, config_yaml, pool_yaml
+from tests.agent.rig import COMPARTMENT, Rig, config_yaml, pool_yaml, wall_now
 from tests.prometheus_server import prometheus
 
 PROMETHEUS = "[{name: load, type: target_tracking, source: prometheus, query: sum(up), target: 1}]"
@@ -26,6 +27,7 @@ def test_everything_is_proven_and_nothing_is_changed(rig: Rig) -> None:
     assert [finding for finding in found.values() if not finding.is_good] == []
     assert {
         "configuration",
+        "clock against OCI",
         "list pools",
         "read metrics",
         "no native autoscaling",
@@ -60,6 +62,25 @@ def test_a_missing_permission_is_named_with_its_statement(
     assert "opc-request-id" in finding.text
     assert statement in finding.cure
     assert COMPARTMENT in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("ahead", "good", "way"),
+    [(290, True, "ahead"), (-290, True, "behind"), (601, False, "ahead")],
+)
+def test_the_clock_is_held_against_ocis(rig: Rig, ahead: int, *, good: bool, way: str) -> None:
+    rig.add_pool("web", size=3)
+    path = rig.home / "config.yaml"
+    path.write_text(config_yaml(pool_yaml("web")))
+    off = timedelta(seconds=ahead)
+    around = replace(rig.surroundings(), wall=lambda: wall_now() + off)
+    given = replace(rig.settings, config_file=path)
+    found = {finding.what: finding for finding in check_all(given, around)}
+    clock = found["clock against OCI"]
+    assert clock.is_good == good
+    assert abs(int(clock.text.split()[0]) - abs(ahead)) < 5
+    assert way in clock.text
+    assert "chronyc" in clock.cure
 
 
 def test_without_the_right_to_look_for_native_autoscaling_the_rest_is_well(rig: Rig) -> None:
