@@ -65,6 +65,8 @@ def _show(found: Mapping[str, Any], console: Console) -> None:
     if central is not None:
         told = central["error"] or f"answered {central['answered_at']}"
         console.print(f"central {central['url']}: {told}", markup=False)
+        if central.get("duplicate"):
+            console.print("trouble: another live agent uses this node's key", style="red")
     console.print(f"outbox: {outbox['waiting']} waiting, {outbox['dropped']} dropped")
     for trouble in found["troubles"]:
         console.print(f"trouble: {trouble}", style="red", markup=False)

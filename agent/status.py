@@ -6,6 +6,7 @@ from typing import Any
 from agent.report import PoolReport
 from agent.service import Agent
 from agent.version import version
+from shared.wire import HeartbeatAnswer
 
 _STALE_POLLS = 3
 _START_GRACE = timedelta(seconds=60)
@@ -58,7 +59,12 @@ def _central(agent: Agent) -> dict[str, Any] | None:
         "answered_at": _iso(central.answered_at),
         "error": central.error,
         "records_refused": agent.beats.rejected if agent.beats else 0,
+        "duplicate": last.duplicate if (last := _last_answer(agent)) else False,
     }
+
+
+def _last_answer(agent: Agent) -> HeartbeatAnswer | None:
+    return agent.beats.last_answer if agent.beats else None
 
 
 def _outbox(agent: Agent) -> dict[str, int]:

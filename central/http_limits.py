@@ -21,10 +21,13 @@ class BodyLimits:
 
     heartbeat: int = 1024 * 1024
     other: int = 2 * 1024 * 1024
+    enrolment: int = 4 * 1024  # from strangers, and no more than a few words
     seconds: float = 15.0
 
     def of(self, path: str) -> int:
         """The bound for a path."""
+        if path == "/v1/enroll":
+            return self.enrolment
         return self.heartbeat if path == "/v1/heartbeat" else self.other
 
 

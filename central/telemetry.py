@@ -22,6 +22,8 @@ SELECT count(*) FILTER (WHERE n.status = 'ACTIVE') AS active,
        count(*) FILTER (WHERE n.status = 'ERROR') AS error,
        count(*) FILTER (WHERE n.status = 'OFFLINE') AS offline,
        count(*) FILTER (WHERE s.maintenance) AS maintenance,
+       count(*) FILTER (WHERE s.duplicate_since IS NOT NULL AND s.rival_heard_at > now()
+           - make_interval(secs => 3 * s.assigned_interval + 15)) AS duplicate,
        count(*) FILTER (WHERE behind AND NOT refused) AS waiting,
        count(*) FILTER (WHERE behind AND refused) AS refused,
        COALESCE(EXTRACT(EPOCH FROM now()::timestamp - min(c.created_at)
@@ -149,10 +151,12 @@ def _fleet(row: RowMapping) -> Iterator[Metric]:
     yield statuses
     for name, help_text in (
         ("maintenance", "Nodes whose silence is expected."),
+        ("duplicate", "Nodes whose key two live agents use."),
         ("waiting", "Nodes that do not run their active configuration yet."),
         ("refused", "Nodes that refused their active configuration."),
     ):
-        prefix = "poolkeeper_nodes_" if name == "maintenance" else "poolkeeper_config_nodes_"
+        of_nodes = name in {"maintenance", "duplicate"}
+        prefix = "poolkeeper_nodes_" if of_nodes else "poolkeeper_config_nodes_"
         yield _gauge(prefix + name, help_text, row[name])
     yield _gauge(
         "poolkeeper_config_lag_seconds",

@@ -68,6 +68,7 @@ def test_two_agents_on_one_key_are_told_once_and_shown(
     send(agent, "new", 1)
     assert view(central)["duplicate_since"] is None, "so far it may be a restart"
     alternate(agent, 2, 20)
+    assert "poolkeeper_nodes_duplicate 1.0" in httpx.get(f"{central.url}/metrics").text
     (row,) = told(central)
     assert (row["previous_status"], row["new_status"]) == ("ACTIVE", "ACTIVE")
     assert "from 127.0.0.1" in row["reason"]

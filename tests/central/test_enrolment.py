@@ -305,6 +305,11 @@ def test_too_many_altogether_are_asked_to_come_back() -> None:
     assert refused.value.status == 503
 
 
+def test_a_stranger_may_not_send_much(central: RunningCentral) -> None:
+    answer = enroll(central, new_enrolment_token().text, name="n" * 5000)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
 def test_guesses_are_turned_away_before_they_reach_the_database(central: RunningCentral) -> None:
     for _ in range(int(ADDRESS_BURST)):
         enroll(central, "pk_enroll_guess")

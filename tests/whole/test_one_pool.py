@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from agent.service import Agent
+from agent.status import status_document
 from tests import postgres
 from tests.agent.rig import Rig, config_yaml, pool_yaml
 from tests.central_server import YAML, RunningCentral, running_central
@@ -108,6 +109,29 @@ def test_a_pool_is_claimed_once_its_owner_runs_without_it(scene: Scene) -> None:
     scene.run(8)
     assert scene.rig.size("web") == 4
     assert (scene.scaled("n1"), scene.scaled("n2")) == ([], ["SCALE_OUT"])
+
+
+@pytest.mark.fault(21)
+def test_of_two_agents_on_one_key_only_one_sizes_the_pool(scene: Scene) -> None:
+    clone = scene.nodes["n2"]
+    clone.reached.key = scene.nodes["n1"].reached.key
+    scene.run(4)
+    scene.rig.demand("web", 190)
+    scene.run(8)
+    assert scene.rig.size("web") == 4
+    assert scene.writes() == 1
+    restrained = [
+        report.restraint.code
+        for node in scene.nodes.values()
+        for report, _ in node.agent.board.pools().values()
+        if report.restraint is not None
+    ]
+    assert restrained == ["OWNED_ELSEWHERE"], "one of the two only observes"
+    told = scene.central.rows(
+        "SELECT 1 FROM node_lifecycle_logs WHERE event_type = 'DUPLICATE_AGENT'"
+    )
+    assert len(told) == 1
+    assert all(status_document(node.agent)["central"]["duplicate"] for node in scene.nodes.values())
 
 
 @pytest.mark.fault(43)
