@@ -32,8 +32,8 @@ class Referee:
         contest, ours = notes.contest, self._journal.newest(turn.pool_id)
         if turn.summary is None or turn.plan.pool.mode != "active" or contest.is_on(turn.now):
             return notes
-        if ours is None or ours.status != "applied":
-            return notes
+        if ours is None or ours.status != "applied" or notes.backoff.capacity_failures:
+            return notes  # OCI itself may take back what it could not launch
         within, stood = window(turn.plan.pool), stood_for(ours, notes.memory, turn.now)
         if stood > within:
             is_later = contest.newest_at is not None and contest.newest_at < ours.at

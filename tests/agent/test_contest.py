@@ -13,7 +13,7 @@ from agent.observe import SiteView
 from agent.pools import PoolSummary
 from agent.referee import Referee, yielding
 from agent.service import Agent
-from agent.state import PoolNotes
+from agent.state import Backoff, PoolNotes
 from agent.turn import Turn
 from shared.config.loader import load
 from shared.engine.model import Memory
@@ -192,9 +192,16 @@ def test_a_contest_lasts_until_its_end_and_not_longer() -> None:
     assert not contest.is_on(NOON + HANDS_OFF)
 
 
-@pytest.mark.parametrize(("listed", "real", "opposed"), [(2, 2, 1), (2, 4, 0)])
-def test_a_list_that_lags_is_not_held_against_anybody(
-    tmp_path: Path, listed: int, real: int, opposed: int
+DOUBTS: dict[str, tuple[int, Backoff, int]] = {
+    "what the list says is so": (2, Backoff(), 1),
+    "the list lags": (4, Backoff(), 0),
+    "there was no capacity for our growth": (2, Backoff(capacity_failures=1), 0),
+}
+
+
+@pytest.mark.parametrize(("real", "backoff", "opposed"), DOUBTS.values(), ids=DOUBTS.keys())
+def test_what_may_have_another_cause_is_held_against_nobody(
+    tmp_path: Path, real: int, backoff: Backoff, opposed: int
 ) -> None:
     journal = Journal(tmp_path, stamp="", on_problem=pytest.fail)
     ours = intent(2, 4, pool_id=POOL.instance_pool_id)
@@ -202,9 +209,10 @@ def test_a_list_that_lags_is_not_held_against_anybody(
     journal.close(ours, "applied")
     pools = FakePools()
     pools.pools[POOL.instance_pool_id] = FakePool(real)
-    summary = PoolSummary(POOL.instance_pool_id, listed, listed, "RUNNING")
+    summary = PoolSummary(POOL.instance_pool_id, 2, 2, "RUNNING")
     view = SiteView({POOL.instance_pool_id: summary}, {}, None)
     turn = Turn(Plan.of(load(FLOOR), "web"), view, NOON + timedelta(minutes=1), "hash")
-    notes = Referee(pools, journal).weigh(turn, PoolNotes(memory=Memory(size=4)))
+    notes = PoolNotes(memory=Memory(size=4), backoff=backoff)
+    notes = Referee(pools, journal).weigh(turn, notes)
     assert notes.contest.opposed == opposed
     assert yielding(turn, notes) is turn
