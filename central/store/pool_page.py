@@ -21,10 +21,8 @@ WHERE n.name = :node AND p.name = :pool ORDER BY p.retired_at DESC NULLS FIRST, 
 """
 _BY_NUMBER = f"{_POOL} WHERE p.id = :number"
 # A node that has been silent for days still has a newest row: the partitions begin at its day.
-_SINCE = """
-received_at >= LEAST(now()::timestamp, COALESCE(CAST(:last AS timestamp), now()::timestamp))
-               - interval '1 day'
-"""
+_LAST = "LEAST(now()::timestamp, COALESCE(CAST(:last AS timestamp), now()::timestamp))"
+_SINCE = f"received_at >= {_LAST} - interval '1 day'"
 _NEWEST = f"""
 SELECT timestamp, current_instances, active_instances,
        NULLIF(avg_cpu_utilization, 'NaN') AS cpu, NULLIF(max_cpu_utilization, 'NaN') AS cpu_peak,
@@ -36,6 +34,7 @@ SELECT timestamp, current_instances, active_instances,
        (decision #>> '{{bounds,ceiling}}')::int AS ceiling
 FROM pool_analytics
 WHERE node_id = :node AND pool_id = :pool AND {_SINCE}
+  AND timestamp >= {_LAST} - interval '4 hours'
 ORDER BY timestamp DESC, id DESC LIMIT :limit
 """  # noqa: S608 # built of this module's constants
 _EXPLAINED = f"""
@@ -83,7 +82,7 @@ def by_number(connection: Connection, number: int) -> dict[str, Any]:
 
 
 def newest(connection: Connection, pool: dict[str, Any], limit: int) -> list[dict[str, Any]]:
-    """The pool's newest rows of its last day, newest first, with what they say of the decision."""
+    """The pool's rows of its last four hours, newest first, with what they say of decisions."""
     values = {**_keys(pool), "last": pool["last_analytics_at"], "limit": limit}
     return [dict(row) for row in connection.execute(text(_NEWEST), values).mappings()]
 

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from central.store import charts, events, pool_page
 from central.store.records import Page
-from central.web import wording
 from shared.config.models import Config
 from shared.config.policy_models import TargetTracking
 
@@ -148,8 +147,6 @@ def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "at": _epoch(row["timestamp"]),
-        "iso": wording.iso(row["timestamp"]),
-        "stamp": wording.stamp(row["timestamp"]),
         "kind": row["scaling_event"],
         "size": f"{row['before']} → {row['to']}" if made else str(row["current_instances"]),
         "reason": row["scaling_reason"] or "",

@@ -52,7 +52,10 @@ def pool_page_of(
         plot_url=f"/pools/{found['id']}/plot?range={span.key}",
         table=_table(plot),
         series=SERIES,
-        marks=list(reversed(plot.marks))[:TABLE_ROWS],
+        marks=[
+            (datetime.fromtimestamp(mark["at"], UTC), mark)
+            for mark in plot.marks[: -TABLE_ROWS - 1 : -1]
+        ],
         drawing=None if ahead is None else coming.drawing(ahead),
         csv_url=_api(found, "chart", span, now, plot.step),
         events_url=_api(found, "events", span, now, None),

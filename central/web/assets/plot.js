@@ -7,8 +7,9 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-export function stamp(seconds) {
-  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+// `length` 16 ends with the minute, 19 with the second.
+export function stamp(seconds, length = 16) {
+  return `${new Date(seconds * 1000).toISOString().slice(0, length).replace("T", " ")} UTC`;
 }
 
 function ticks(plot, moments, axis, space, step) {

@@ -83,7 +83,7 @@ function tell(plot, index, left) {
     .slice(0, MOST_TOLD);
   return [
     line(`${stamp(shown.columns.at[index])} · ${values}`),
-    ...near.map(([, event]) => line(`${event.stamp} · ${event.kind.replaceAll("_", " ").toLowerCase()} ${event.size}: ${event.reason}`, "event")),
+    ...near.map(([, event]) => line(`${stamp(event.at, 19)} · ${event.kind.replaceAll("_", " ").toLowerCase()} ${event.size}: ${event.reason}`, "event")),
   ];
 }
 

@@ -197,7 +197,7 @@ def test_a_pool_of_which_nothing_is_known_says_so(central: RunningCentral, user:
     central.push("n1", CONFIG)
     text = shown(user.open("/nodes/n1/pools/web"))
     assert "The node has not reported this pool yet." in text
-    assert "None in the last day." in text
+    assert "None is known of the last hours." in text
     assert "Nothing changes: no schedule and no override" in text
 
 
