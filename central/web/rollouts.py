@@ -11,6 +11,7 @@ from central.errors import ApiError
 from central.routes import rollouts as api
 from central.store import fleet
 from central.store.audit import Actor
+from central.web.diffs import diff_view
 from central.web.forms import Form, PageForm, checked
 from central.web.notices import see
 from central.web.rendering import page
@@ -126,6 +127,7 @@ def _plan_page(
     with deps.engine.connect() as connection:
         regions = fleet.regions(connection)
     values = {"plan": plan, "seen": _seen(plan), "moved": status != 200, "regions": regions}
+    values |= {"diffs": {one.node: diff_view(one.diff) for one in plan.nodes}}
     return page(request, "rollout_preview.html", status=status, **values, **_typed(form))
 
 
