@@ -16,10 +16,10 @@ from agent.errors import CallError
 from agent.observe import ref_of, site_of
 from agent.pools import PoolRef, Pools
 from agent.problems import Problems
-from agent.service import Surroundings
 from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
 from agent.sources.prometheus import PrometheusError
+from agent.surroundings import Surroundings
 from agent.trust import FreshTrust
 from shared.config.loader import load
 from shared.config.models import Config, Pool

@@ -16,8 +16,8 @@ from agent.commands_install import install, uninstall, upgrade
 from agent.commands_status import status
 from agent.compose import build
 from agent.errors import SettingsError
-from agent.service import Surroundings
 from agent.settings import Settings, read_settings
+from agent.surroundings import Surroundings
 
 EXIT_FAILURE = 2
 _CONFIG = click.option(

@@ -8,15 +8,17 @@ import httpx
 
 from agent.central_client import CentralClient
 from agent.clock import sleeper
+from agent.files import make_home
 from agent.heartbeat import Central
 from agent.home import Home
 from agent.keyring import Keyring
 from agent.patience import Pace
 from agent.phase import Phase
 from agent.rotation import RotatingCentral
-from agent.service import Agent, Ports, Surroundings, make_home
+from agent.service import Agent
 from agent.settings import Settings
 from agent.sources.several import Sources
+from agent.surroundings import Ports, Surroundings
 from agent.tenancy import Tenancy, tenancy_of
 from agent.throttle import TokenBucket
 from agent.trust import FreshTrust

@@ -130,6 +130,22 @@ def set_aside(path: Path, stamp: str) -> None:
         return
 
 
+def make_home(home: Path) -> None:
+    """Make the state directory, for the agent alone.
+
+    Raises:
+        SettingsError: it cannot be made, or cannot be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (home / "writes").mkdir(exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"POOLKEEPER_STATE_DIR is {home}, which cannot be used: {error.strerror or error};"
+            " name a directory that the agent's user may write"
+        ) from error
+
+
 @contextmanager
 def only_one(path: Path) -> Iterator[None]:
     """Hold a lock while the block runs, so that no second agent works on the same state.

@@ -13,8 +13,8 @@ from rich.table import Table
 from agent.act import Outcome
 from agent.compose import build
 from agent.errors import SettingsError
-from agent.service import Surroundings
 from agent.settings import Settings
+from agent.surroundings import Surroundings
 from shared.engine.codec import decision_to_json
 from shared.engine.model import Decision
 from shared.engine.outlook import outlook

@@ -1,32 +1,27 @@
 """The agent in one piece, without threads of its own: a tick and a heartbeat are calls."""
 
 import logging
-import random
-import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
-from agent.act import Actor, DryActor, Outcome, OwnInstance
+from agent.act import Actor, DryActor, Outcome
 from agent.board import Board
 from agent.central_watch import WatchedCentral
-from agent.clock import Clock, Monotonic, Wall
 from agent.config_apply import ConfigApplier
 from agent.errors import SettingsError
+from agent.files import make_home
 from agent.guard import read_guard
 from agent.heartbeat import Central, Health, Heartbeats, Identity
 from agent.journal import Journal
 from agent.node_metrics import NodeMetrics, measure
 from agent.outbox import Outbox
 from agent.phase import Phase
-from agent.pools import Pools
 from agent.problems import Problems
 from agent.report import Reporter
 from agent.settings import Settings
-from agent.sources.model import MetricSource
 from agent.state import StateStore
+from agent.surroundings import Ports, Surroundings
 from agent.tick import Ticker
 from agent.trace import Trace
 from agent.turns import Parts
@@ -38,46 +33,6 @@ from shared.engine.plan import Plan
 from shared.wire import HeartbeatAnswer, MetricsBudget
 
 log = logging.getLogger(__name__)
-_THREADS = 16
-
-OnDecision = Callable[[Plan, Decision, Outcome | None], None]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Time, chance and threads, passed in once.
-
-    Attributes:
-        clock: the time that decisions follow.
-        wall: the time that the network follows.
-        threads: how many pools are worked on side by side; 0 runs everything in the caller's.
-        dry: observe and decide only.
-    """
-
-    clock: Clock
-    wall: Wall
-    monotonic: Monotonic
-    stop: threading.Event = field(default_factory=threading.Event)
-    jitter: random.Random = field(default_factory=random.SystemRandom)
-    threads: int = _THREADS
-    dry: bool = False
-    on_decision: OnDecision = lambda plan, decision, outcome: None  # noqa: ARG005 # nobody listens
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What stands outside: OCI and central. Fakes go here.
-
-    `own_instance` returns the OCID of the instance that this is; None anywhere else. `phase` is
-    shared with what reads metrics; `tenancy` returns the OCID of the tenancy that is read.
-    """
-
-    pools: Pools
-    source: MetricSource
-    central: Central | None
-    own_instance: OwnInstance = lambda: None
-    phase: Phase | None = None
-    tenancy: Callable[[], str | None] = lambda: None
 
 
 class Agent:
@@ -265,22 +220,6 @@ class Agent:
             )
         for text in self.problems.take():
             self.reporter.lifecycle("AGENT_PROBLEM", text, now, status="ERROR")
-
-
-def make_home(home: Path) -> None:
-    """Make the state directory, for the agent alone.
-
-    Raises:
-        SettingsError: it cannot be made, or cannot be written.
-    """
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (home / "writes").mkdir(exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"POOLKEEPER_STATE_DIR is {home}, which cannot be used: {error.strerror or error};"
-            " name a directory that the agent's user may write"
-        ) from error
 
 
 def _workers(threads: int, on_problem: Callable[[str], object]) -> Workers:

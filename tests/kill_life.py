@@ -23,9 +23,10 @@ from agent.oci_client import Credentials, Means, OciClient
 from agent.oci_pools import OciPools
 from agent.patience import Pace
 from agent.rehearsal import ClockSpec
-from agent.service import Agent, Ports, Surroundings
+from agent.service import Agent
 from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
+from agent.surroundings import Ports, Surroundings
 from agent.throttle import TokenBucket
 
 

@@ -18,9 +18,10 @@ from agent.oci_client import Credentials, Means, OciClient
 from agent.oci_pools import OciPools
 from agent.patience import Pace
 from agent.rehearsal import ClockSpec
-from agent.service import Agent, OnDecision, Ports, Surroundings
+from agent.service import Agent
 from agent.settings import Settings
 from agent.sources.oci_monitoring import OciMonitoring
+from agent.surroundings import OnDecision, Ports, Surroundings
 from agent.throttle import TokenBucket
 from shared.engine.model import Decision
 from shared.engine.plan import Plan

@@ -7,8 +7,9 @@ import pytest
 
 from agent.oci_pools import OciPools
 from agent.pools import PoolRef
-from agent.service import Agent, Ports
+from agent.service import Agent
 from agent.sources.oci_monitoring import OciMonitoring
+from agent.surroundings import Ports
 from tests.agent.rig import Decisions, Rig, config_yaml, pool_yaml
 from tests.fakes import FakeCentral
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import socket
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agent.checking import _skew
+from agent.checking import check_all
 from agent.commands import agent as commands
 from agent.errors import CallError
 from agent.files import seal
@@ -23,7 +24,8 @@ from agent.last_words import leave, take
 from agent.oci_client import OciClient
 from agent.oci_pools import OciPools
 from agent.patience import BUDGET_SECONDS
-from agent.service import Agent, Ports, Surroundings
+from agent.service import Agent
+from agent.surroundings import Ports, Surroundings
 from simulator.faults import Rule
 from tests.agent.rig import (
     COMPARTMENT,
@@ -167,10 +169,34 @@ def test_fault_18_after_two_hours_of_sleep_there_is_one_evaluation_on_fresh_metr
 
 @pytest.mark.parametrize(("seconds", "good"), [(600, False), (-600, False), (30, True)])
 def test_fault_20_a_skewed_clock_is_shown_in_seconds(rig: Rig, seconds: int, good: bool) -> None:
-    around = replace(rig.surroundings(), wall=lambda: NOON + timedelta(seconds=seconds))
-    found = _skew(format_datetime(NOON, usegmt=True), around)
-    assert found.is_good is good
-    assert found.text == f"{seconds:+d} s against central"
+    """By central's clock where there is one, and by OCI's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        around = replace(
+            rig.surroundings(), wall=lambda: wall_now() + timedelta(seconds=seconds + 0.5)
+        )
+        given = replace(
+            rig.settings,
+            central_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
+            api_key="key",
+            config_file=rig.home / "config.yaml",
+        )
+        (rig.home / "config.yaml").write_text(config_yaml(pool_yaml("web")))
+        date = format_datetime(wall_now(), usegmt=True)
+        reply = f"HTTP/1.0 422 No\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n"
+        threading.Thread(target=answer_once, args=(listener, reply.encode()), daemon=True).start()
+        found = {finding.what: finding for finding in check_all(given, around)}
+    for clock in (found["clock against central"], found["clock against OCI"]):
+        assert clock.is_good is good
+        told, _, way = clock.text.partition(" s ")
+        assert abs(int(told) - abs(seconds)) < 10
+        assert way.startswith("ahead" if seconds > 0 else "behind")
+
+
+def answer_once(listener: socket.socket, reply: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(reply)
 
 
 def test_fault_21_and_43_two_agents_on_one_pool_make_one_step_of_one_need(

@@ -10,8 +10,9 @@ from agent.central_client import CentralError
 from agent.clock import SteppedClock
 from agent.errors import SettingsError
 from agent.records import Entry, Worth
-from agent.service import Agent, Ports, Surroundings
+from agent.service import Agent
 from agent.settings import Settings
+from agent.surroundings import Ports, Surroundings
 from shared.config.hashing import config_hash
 from shared.wire import Heartbeat
 from tests.agent.rig import config_yaml, pool_yaml, wall_now

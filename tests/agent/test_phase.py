@@ -57,7 +57,7 @@ def test_a_throttled_agent_notices_it(rig: Rig) -> None:
     rig.add_pool("web", size=2)
     phase = Phase(random.Random(1))
     around = rig.surroundings()
-    _, source, _ = _connect(rig.settings, around, phase)
+    source = _connect(rig.settings, around, phase).source
     pool = prepare(config_yaml(pool_yaml("web")), 1, "file").config.pools[0]
     rig.break_with(rules=[Rule(operation="SummarizeMetricsData", status=429, count=1)])
     source.probe(pool, rig.world.now())

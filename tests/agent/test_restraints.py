@@ -10,8 +10,9 @@ import pytest
 from agent.compose import build
 from agent.home import Home
 from agent.oci_pools import OciPools
-from agent.service import Agent, Ports
+from agent.service import Agent
 from agent.sources.oci_monitoring import OciMonitoring
+from agent.surroundings import Ports
 from simulator.faults import Rule
 from simulator.scenario import AutoscalingSpec
 from tests.agent.rig import Decisions, Rig, config_yaml, pool_yaml

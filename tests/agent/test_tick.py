@@ -11,8 +11,9 @@ import pytest
 from agent.clock import SteppedClock
 from agent.journal import Journal
 from agent.pools import PoolSummary
-from agent.service import Agent, Ports, Surroundings
+from agent.service import Agent
 from agent.settings import Settings
+from agent.surroundings import Ports, Surroundings
 from tests.agent.rig import COMPARTMENT, config_yaml, pool_yaml, until, wall_now
 from tests.fakes import NOON, FakePool, FakePools, FakeSource, pool_id, refusal, timeout
 
