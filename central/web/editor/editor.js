@@ -51,6 +51,21 @@ const theme = EditorView.theme({
   ".cm-diagnostic-warning": { borderLeftColor: "var(--warn)" },
 });
 
+// Typing over a selection, done here: Chromium would keep the look of what it replaces in a style
+// attribute, which the pages' policy refuses, loudly.
+const typeOverSelection = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { from, to } = view.state.selection.main;
+    const text = event.data;
+    if (event.inputType !== "insertText" || !text || from === to || view.composing || view.state.readOnly) return false;
+    event.preventDefault();
+    const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type", scrollIntoView: true });
+    const handled = view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, text, insert));
+    if (!handled) view.dispatch(insert());
+    return true;
+  },
+});
+
 // Lines and columns of the server count characters from 1; the editor counts UTF-16 units from 0.
 function positionOf(doc, found) {
   const line = doc.line(Math.max(1, Math.min(found.line, doc.lines)));
@@ -103,7 +118,7 @@ class YamlEditor extends HTMLElement {
     const fixed = this.hasAttribute("readonly");
     return [
       lineNumbers(), foldGutter(), highlightSpecialChars(), history(), drawSelection(),
-      indentOnInput(), bracketMatching(), closeBrackets(), search({ top: true }),
+      indentOnInput(), bracketMatching(), closeBrackets(), typeOverSelection, search({ top: true }),
       highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(),
       yaml(), indentUnit.of("  "), syntaxHighlighting(colours), theme,
       autocompletion({ override: [(context) => this.#complete(context)] }),
