@@ -77,7 +77,7 @@ export class Plot {
   }
 
   step(event) {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (!by || this.data[0].length === 0) return;
     event.preventDefault();
     const now = this.plot.cursor.idx ?? (by < 0 ? this.data[0].length : -1);
