@@ -42,6 +42,10 @@ SELECT timestamp, current_instances, config_hash, decision FROM pool_analytics
 WHERE node_id = :node AND pool_id = :pool AND {_SINCE} AND decision ? 'votes'
 ORDER BY timestamp DESC, id DESC LIMIT 1
 """  # noqa: S608 # built of this module's constants
+_VERSIONS = """
+SELECT created_at, config_hash, octet_length(yaml_config) AS size FROM node_configurations
+WHERE node_id = :node AND created_at < :end ORDER BY generation DESC LIMIT :limit
+"""
 _BOUNDS = """
 SELECT s.at, r.floor, r.ceiling
 FROM unnest(CAST(:moments AS timestamp[])) AS s (at)
@@ -101,6 +105,14 @@ def bounds(
     values = {**_keys(pool), "moments": list(moments), "step": step}
     rows = connection.execute(text(_BOUNDS), values)
     return {row.at: (row.floor, row.ceiling) for row in rows}
+
+
+def versions(
+    connection: Connection, node_id: int, end: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """A node's configurations before `end`, newest first: since when, its hash, its bytes."""
+    values = {"node": node_id, "end": end, "limit": limit}
+    return [dict(row) for row in connection.execute(text(_VERSIONS), values).mappings()]
 
 
 def _keys(pool: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Parsed configurations that pages look at again and again, by their hash."""
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import Request
 from sqlalchemy import Connection
@@ -11,7 +10,8 @@ from shared.config.loader import load
 from shared.config.models import Config
 from shared.config.problems import ConfigError
 
-MOST_KEPT = 64
+MOST_KEPT = 256
+MOST_BYTES = 2**21  # of text; parsed, it takes many times that
 
 
 class KnownConfigs:
@@ -19,22 +19,25 @@ class KnownConfigs:
 
     def __init__(self) -> None:
         self._kept: dict[str, Config | None] = {}
+        self._bytes = 0
 
     def parsed(self, digest: str, read: Callable[[], str | None]) -> Config | None:
         """The configuration behind a hash; None if this release refuses its text.
 
         `read` gets the text when it is not known yet.
         """
-        if digest not in self._kept:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            self._kept[digest] = _parsed(read())
-        return self._kept.get(digest)
+        kept = self._kept
+        if digest in kept:
+            return kept[digest]
+        yaml = read() or ""
+        found = _parsed(yaml)
+        if len(kept) >= MOST_KEPT or self._bytes + len(yaml) > MOST_BYTES:
+            kept, self._bytes = {}, 0
+        self._kept, self._bytes = {**kept, digest: found}, self._bytes + len(yaml)
+        return found
 
 
-def _parsed(yaml: str | None) -> Config | None:
-    if yaml is None:
-        return None
+def _parsed(yaml: str) -> Config | None:
     try:
         return load(yaml.encode())
     except ConfigError:
@@ -50,12 +53,8 @@ def configs_of(request: Request) -> KnownConfigs:
     return known
 
 
-def active_config(request: Request, connection: Connection, pool: dict[str, Any]) -> Config | None:
-    """The active configuration of a pool's node; None without one, or if this release refuses it.
-
-    `pool` is a row with the node's `active_hash`.
-    """
-    digest = pool["active_hash"]
+def config_of(request: Request, connection: Connection, digest: str | None) -> Config | None:
+    """The configuration behind a hash; None for none, or if this release refuses it."""
     if digest is None:
         return None
     return configs_of(request).parsed(digest, lambda: configs.text_of_hash(connection, digest))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from central.store import charts, events, pool_page
 from central.store.records import Page
+from central.web.past_bounds import ConfigReader, bounds_then
 from shared.config.models import Config
 from shared.config.policy_models import TargetTracking
 
@@ -69,12 +70,18 @@ class Plot:
 
 
 def pool_plot(
-    connection: Connection, pool: dict[str, Any], config: Config | None, wanted: charts.Range
+    connection: Connection, pool: dict[str, Any], read: ConfigReader, wanted: charts.Range
 ) -> Plot:
-    """The plot of a pool; demand is what today's targets make of the load of each step."""
+    """The plot of a pool; demand is what today's targets make of the load of each step.
+
+    `read` knows the configuration behind a hash.
+    """
+    config = read(connection, pool["active_hash"])
     step, rows = charts.pool_chart(connection, pool["id"], wanted)
     points = {row["timestamp"]: row for row in rows}
     limits = pool_page.bounds(connection, pool, list(points), step)
+    unknown = sorted(points.keys() - limits.keys())
+    limits |= bounds_then(connection, pool, read, unknown, timedelta(seconds=step))
     within = charts.Range(wanted.start, wanted.end, step)
     demand = _demand(connection, pool, config, within, points)
     grid = grid_of(wanted.start, wanted.end, step)

@@ -1,6 +1,7 @@
 """The page of one pool: its size and why, over time and in the next two weeks."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -12,7 +13,7 @@ from central.deps import Parts, Reader
 from central.store import fleet, pool_page
 from central.store.charts import Range
 from central.web import coming, decided
-from central.web.known_configs import active_config
+from central.web.known_configs import config_of
 from central.web.plotting import SPANS, USUAL, Plot, Span, pool_plot
 from central.web.quick_actions import actions_of
 from central.web.rendering import page
@@ -36,10 +37,11 @@ def pool_page_of(
     span = SPANS.get(key, SPANS[USUAL])
     with deps.engine.connect() as connection:
         found = pool_page.by_name(connection, name, pool)
-        config = active_config(request, connection, found)
+        read = partial(config_of, request)
+        config = read(connection, found["active_hash"])
         values = _live(connection, found, config)
         now = values["now"]
-        plot = pool_plot(connection, found, config, Range(now - span.length, now, span.step))
+        plot = pool_plot(connection, found, read, Range(now - span.length, now, span.step))
     ahead = values["ahead"]
     return page(
         request,
@@ -68,7 +70,7 @@ def pool_now(request: Request, number: Number, deps: Parts, _actor: Reader) -> R
     """The numbers and decisions, which the page asks for every five seconds."""
     with deps.engine.connect() as connection:
         found = pool_page.by_number(connection, number)
-        values = _live(connection, found, active_config(request, connection, found))
+        values = _live(connection, found, config_of(request, connection, found["active_hash"]))
     return page(request, "_pool_now.html", **values, is_update=True)
 
 
@@ -85,11 +87,11 @@ def plot_of(
     span = SPANS.get(key, SPANS[USUAL])
     with deps.engine.connect() as connection:
         found = pool_page.by_number(connection, number)
-        config = active_config(request, connection, found)
+        read = partial(config_of, request)
         now = fleet.database_now(connection)
         known = datetime.fromtimestamp(since, UTC).replace(tzinfo=None)
         start = min(max(now - span.length, known), now)
-        plot = pool_plot(connection, found, config, Range(start, now, span.step))
+        plot = pool_plot(connection, found, read, Range(start, now, span.step))
     return JSONResponse(plot.as_json(), headers={"Cache-Control": "no-store"})
 
 

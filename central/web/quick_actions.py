@@ -12,8 +12,9 @@ from central.errors import ApiError
 from central.routes.config_edits import edit_config
 from central.store import fleet, pool_page
 from central.store.audit import Actor
+from central.web.diffs import diff_view
 from central.web.forms import Form, PageForm, checked
-from central.web.known_configs import active_config
+from central.web.known_configs import config_of
 from central.web.notices import see
 from central.web.rendering import page
 from shared.config.models import Config, Schedule
@@ -36,7 +37,7 @@ def preview(
     """What an action would change; nothing is changed yet."""
     with deps.engine.connect() as connection:
         pool = pool_page.by_number(connection, number)
-        config = active_config(request, connection, pool)
+        config = config_of(request, connection, pool["active_hash"])
         now = fleet.database_now(connection)
     try:
         wish = _wish([_edit_of(form, pool["name"], now)], dry_run=True)
@@ -180,6 +181,7 @@ def _shown(
         pool=pool,
         back=pool_path(pool),
         shown=shown,
+        diff=diff_view(shown.diff),
         edits=json.dumps(edits),
         terminated=sum(loss.terminates for loss in shown.terminates),
         problem=problem,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from central.history.spans import ensure_spans
 from tests.central_server import RunningCentral
 from tests.heartbeats import CONFIG, WEB, analytics, beat
 from tests.pages import Reader, shown
@@ -144,6 +145,40 @@ def test_a_plot_goes_on_from_where_it_was(
     assert answer["marks"] == []
     late = user.open(f"/pools/{number(store)}/plot?range=1h&since={since + 10**9}").json()
     assert late["columns"]["size"] in ([], [None])
+
+
+HOURS = """
+INSERT INTO pool_analytics_1h (pool_id, bucket, samples, current_min, current_max, current_avg,
+    current_last, active_min, active_max, active_avg, active_last, cpu_count, memory_count)
+SELECT id, date_trunc('hour', now()::timestamp) - :ago * interval '1 day',
+    60, 4, 4, 4, 4, 4, 4, 4, 4, 0, 0 FROM pools
+"""
+
+
+def test_bounds_of_times_whose_rows_have_gone_are_those_of_the_yaml_of_then(
+    store: RunningCentral, user: Reader, now: datetime
+) -> None:
+    store.execute("UPDATE node_configurations SET created_at = now() - interval '40 days'")
+    store.push("n1", CONFIG.replace("min: 2, max: 20", "min: 3, max: 9"))
+    store.execute(
+        "UPDATE node_configurations SET created_at = now() - interval '20 days' WHERE is_active"
+    )
+    ago = (50, 25, 15)
+    with store.whole.engine.begin() as connection:
+        days = [(now - timedelta(days=day)).date() for day in ago]
+        ensure_spans(connection, "pool_analytics_1h", days)
+    for day in ago:
+        store.execute(HOURS, ago=day)
+    columns = plotted(user.open("/nodes/n1/pools/web?range=90d").text)["columns"]
+    known = [
+        (columns["floor"][i], columns["ceiling"][i])
+        for i, size in enumerate(columns["size"])
+        if size is not None
+    ]
+    before, first, second = known[:3]
+    assert before == (None, None), "there was no configuration yet"
+    assert first[0] in (2, 6), "its floor, by day or by night"
+    assert (first[1], second) == (20, (3, 9))
 
 
 @pytest.mark.parametrize("span", ["1h", "6h", "24h", "7d", "30d", "90d"])

@@ -77,7 +77,7 @@ def test_an_action_is_shown_then_made_and_keeps_the_comments(
     answer = devops.send(f"{pool}/preview", **fields)
     assert answer.status_code == 200, shown(answer)
     assert written in shown(answer)
-    assert "No running instance is terminated." in shown(answer)
+    assert "It terminates no instance that runs now." in shown(answer)
     assert active(central) == YAML, "looking changes nothing"
     text = confirm(devops, pool, answer.text)
     assert "The configuration was changed" in text
@@ -105,8 +105,7 @@ def test_instances_end_only_when_that_was_agreed_to(
     central: RunningCentral, devops: Reader, pool: str
 ) -> None:
     preview = devops.send(f"{pool}/preview", kind="limits", min="2", max="6")
-    assert "Terminates 6 of 12 instances in web ." in shown(preview)
-    assert 'name="allow_shrink" value="6" required' in preview.text
+    assert "This terminates 6 of 12 instances in web now. Type 6 to agree" in shown(preview)
     fields = {name: hidden(preview.text, name) for name in ("edits", "base")}
     refused = devops.send(f"{pool}/edit", **fields)
     assert refused.status_code == 409
