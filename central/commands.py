@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from central.commands_backup import backup_check
+from central.commands_notify import notify_settings, notify_test
 from central.commands_people import people_settings
 from central.database import check_server, open_engine
 from central.database_roles import hand_over, migrate_as_owner
@@ -98,6 +99,7 @@ def serve(  # click passes each option by name
             people.first_admin,
             database.owner_url,
             os.environ.get("POOLKEEPER_METRICS_TOKEN") or None,
+            notify_settings(),
         )
         certificate = _certificate(tls_certificate, tls_key)
         whole = Central(settings, time.monotonic, random.SystemRandom())
@@ -173,6 +175,7 @@ def create_user(
 
 
 central.add_command(backup_check)
+central.add_command(notify_test)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ from central.keys import LARGEST_CACHE, KeyCache
 from central.listener import Listener
 from central.login_gate import LoginGate
 from central.migrate import migrate, require_current
+from central.notify.model import NotifySettings
+from central.notify.sender import send_due
+from central.notify.watch import watch
 from central.oidc.flow import Oidc
 from central.partitions import ensure_partitions
 from central.password_worker import PasswordWorker
@@ -60,6 +63,7 @@ class Settings:
         public_url: the address that browsers use.
         first_admin: address and password of the account of a database that has none.
         metrics_token: what Prometheus shows for the metrics, if it asks from elsewhere.
+        notify: whom to tell what is wrong.
         owner_url: the role that owns the audit trail, if it is another one; migrates at start.
     """
 
@@ -72,6 +76,7 @@ class Settings:
     first_admin: tuple[str, str] | None = field(default=None, repr=False)
     owner_url: str | None = field(default=None, repr=False)
     metrics_token: str | None = field(default=None, repr=False)
+    notify: NotifySettings = field(default_factory=NotifySettings)
 
 
 class Central:
@@ -87,7 +92,7 @@ class Central:
         self._started = False
         self.engine = open_engine(settings.database_url)
         self._ingest_engine = open_engine(settings.database_url, pool_size=2, limits=INGEST_LIMITS)
-        self._own_engine = open_engine(settings.database_url, pool_size=5)
+        self._own_engine = open_engine(settings.database_url, pool_size=6)
         self.queue = IngestQueue()
         self._passwords = PasswordWorker()
         self._gate = LoginGate(monotonic)
@@ -116,9 +121,7 @@ class Central:
             changed=keys.hear,
             listening=self._trust_keys,
         )
-        self._jobs = Jobs(self._chores())
-        self._history = Jobs(self._historic())  # may take minutes, which no sweep can wait for
-        self._orders = Jobs(self._ordered())
+        self._jobs = self._threads()
         self.app: FastAPI = create_app(self._deps(), monotonic)
 
     def start(self) -> None:
@@ -142,18 +145,16 @@ class Central:
         for writer in self._writers:
             writer.start()
         self._listener.start()
-        self._jobs.start()
-        self._history.start()
-        self._orders.start()
+        for jobs in self._jobs.values():
+            jobs.start()
 
     def stop(self) -> None:
         """Write what waits (bounded in time), stop the threads, close the connections."""
         if self._started:
             for writer in self._writers:
                 writer.stop(DRAIN_SECONDS / WRITERS)
-            self._jobs.stop()
-            self._history.stop()
-            self._orders.stop()
+            for jobs in self._jobs.values():
+                jobs.stop()
         self._passwords.close()
         self._listener.stop()
         for engine in (self.engine, self._ingest_engine, self._own_engine):
@@ -177,6 +178,14 @@ class Central:
             metrics_token=self._settings.metrics_token,
         )
 
+    def _threads(self) -> dict[str, Jobs]:
+        return {
+            "chores": Jobs(self._chores()),
+            "history": Jobs(self._historic()),  # may take minutes, which no sweep can wait for
+            "orders": Jobs(self._ordered()),
+            "notices": Jobs(self._told()),  # may wait for a mail server
+        }
+
     def _chores(self) -> list[Job]:
         return [
             Job("count nodes", 10.0, self._count_nodes),
@@ -199,6 +208,13 @@ class Central:
         return [
             Job("rollouts", 1.0, lambda: drive(self._own_engine)),
             Job("adoptions", 1.0, lambda: adopt_all(self._own_engine)),
+        ]
+
+    def _told(self) -> list[Job]:
+        notify = self._settings.notify
+        return [
+            Job("conditions", 15.0, lambda: watch(self._own_engine, notify)),
+            Job("notifications", 5.0, lambda: send_due(self._own_engine, notify)),
         ]
 
     def _trust_keys(self, listening: bool) -> None:

@@ -133,5 +133,4 @@ central_state = Table(
     _required("healthy_since"),
     Column("outage_seconds", Double, server_default="0", nullable=False),
     Column("disruption_since", TIMESTAMP),
-    Column("analytics_read_until", TIMESTAMP),
 )

@@ -53,7 +53,6 @@ CREATE TABLE config_adoptions (
     finished_at TIMESTAMP
 );
 
-ALTER TABLE central_state ADD COLUMN analytics_read_until TIMESTAMP;
 CREATE TABLE conditions (
     id SERIAL PRIMARY KEY,
     kind VARCHAR(50) NOT NULL,

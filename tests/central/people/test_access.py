@@ -345,7 +345,7 @@ def eva(central: RunningCentral) -> Iterator[httpx.Client]:
     central.push("n1", CONFIG)
     central.execute("UPDATE node_state SET failed_hash = active_hash, apply_status = 'failed'")
     central.execute("UPDATE nodes SET status = 'ACTIVE'")
-    central.whole._orders.stop()  # which would go on with these by itself
+    central.whole._jobs["orders"].stop()  # which would go on with these by itself
     for state in ("running", "halted"):
         central.execute(
             "INSERT INTO rollouts (state, edits, batch, allow_shrink, deadline_seconds, stages) "
