@@ -12,23 +12,32 @@ from shared.engine.wording import clock, instances
 def bounds_at(plan: Plan, now: datetime, guard: Guard | None) -> Bounds:
     """The bounds of a pool at an instant, with everything that moved them."""
     limits = plan.pool.limits
+    if not plan.schedules and not plan.overrides:
+        return _guarded(Bounds(limits.min, limits.max), guard)
+    said = plan.timetable.said
+    if said is None or not said[0] <= now < said[1]:
+        until = windows.steady_until(plan.schedules, now)
+        ends = [lease.until for lease in plan.overrides if lease.until > now]
+        said = plan.timetable.said = (now, min([until, *ends]), _unguarded(plan, now))
+    return _guarded(said[2], guard)
+
+
+def _unguarded(plan: Plan, now: datetime) -> Bounds:
+    limits = plan.pool.limits
     lease = plan.override_at(now)
     if lease is not None:
         text = (
             f"override to {instances(lease.target_instances)} until {clock(lease.until)}: "
             f"{lease.reason}"
         )
-        found = Bounds(
-            lease.target_instances,
-            lease.target_instances,
-            (Reason(Code.OVERRIDE, text),),
-            override=lease.reason,
-        )
+        size = lease.target_instances
+        why = (Reason(Code.OVERRIDE, text),)
+        found = Bounds(size, size, why, override=lease.reason)
     elif plan.schedules:
         found = _scheduled(plan, now)
     else:
-        return _guarded(Bounds(limits.min, limits.max), guard)
-    return _guarded(_floor_first(_within_limits(found, limits.min, limits.max)), guard)
+        return Bounds(limits.min, limits.max)
+    return _floor_first(_within_limits(found, limits.min, limits.max))
 
 
 def _scheduled(plan: Plan, now: datetime) -> Bounds:

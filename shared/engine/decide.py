@@ -57,7 +57,8 @@ class _Trail:
 def decide(plan: Plan, seen: Observation, memory: Memory) -> Decision:
     """Decide what to do with a pool now, and say why.
 
-    The same inputs give the same decision; nothing is read, slept on or remembered elsewhere.
+    The same inputs give the same decision: nothing is read or slept on, and what a plan keeps from
+    tick to tick only saves the work of finding it again.
     """
     memory, shifted = _recall(plan, seen, memory)
     said = [shifted] if shifted is not None else []
@@ -96,14 +97,14 @@ def _recall(plan: Plan, seen: Observation, memory: Memory) -> tuple[Memory, Reas
 def _votes(plan: Plan, seen: Observation, pool: PoolState, memory: Memory) -> tuple[Vote, ...]:
     rules = plan.pool
     votes = []
-    for name, percent, voter in plan.voters:
+    for (name, percent, voter), read in zip(plan.voters, plan.readers, strict=True):
         reading = seen.metrics.get(name, _NOTHING_READ)
         trust = samples.Trust(seen.now, rules.metric_lag, rules.stale_after, percent)
         scene = Scene(
             now=seen.now,
             size=pool.size,
             active=pool.active,
-            series=samples.read(reading, trust),
+            series=read(reading, trust),
             counts=memory.counts,
             members=pool.instances,
             warmup=rules.warmup,

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.config.models import Config, Override, Pool, Schedule
 from shared.engine import windows
+from shared.engine.model import Bounds
 from shared.engine.policies import Voter, voter_for
+from shared.engine.samples import Reader
 
 
 def _fingerprint(pool: Pool) -> str:
@@ -29,6 +31,16 @@ def _reach(pool: Pool) -> timedelta:
     return max(spans) + pool.stale_after
 
 
+@dataclass(slots=True)
+class Timetable:
+    """What the schedules and overrides said last, from an instant on and until which it holds.
+
+    It is what they would say again: kept because they are asked at every tick and change seldom.
+    """
+
+    said: tuple[datetime, datetime, Bounds] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything about one pool that does not change from tick to tick.
@@ -36,17 +48,21 @@ class Plan:
     Attributes:
         schedules: those that concern the pool, with their zones.
         voters: one for each policy, in file order.
+        readers: the same for their readings.
         hole: the longest gap between ticks that still counts as watching without a break.
         reach: how far back metric windows and running counts are needed.
+        timetable: where `bounds` keeps what it found for now.
     """
 
     pool: Pool
     schedules: tuple[tuple[Schedule, str], ...]
     overrides: tuple[Override, ...]
     voters: tuple[tuple[str, bool, Voter], ...]
+    readers: tuple[Reader, ...] = field(compare=False)
     fingerprint: str
     hole: timedelta
     reach: timedelta
+    timetable: Timetable = field(default_factory=Timetable, compare=False)
 
     @classmethod
     def of(cls, config: Config, pool_name: str) -> "Plan":
@@ -60,6 +76,7 @@ class Plan:
             schedules=tuple((s, config.zone_of(s)) for s in config.schedules_of(pool_name)),
             overrides=tuple(config.overrides_of(pool_name)),
             voters=tuple((p.name, p.is_percent, voter_for(p)) for p in pool.policies),
+            readers=tuple(Reader() for _ in pool.policies),
             fingerprint=_fingerprint(pool),
             hole=2 * max([config.poll_interval, *intervals]),
             reach=_reach(pool),

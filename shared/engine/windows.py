@@ -6,7 +6,7 @@ clocks go back. A local time that the clocks skip is the end of the gap; a windo
 inside a gap is empty that day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ Interval = tuple[datetime, datetime]
 
 _MINUTES_A_DAY = 24 * 60
 _DAY = timedelta(days=1)
+_QUARTER = timedelta(minutes=15)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _local(day: date, minutes: int) -> datetime:
@@ -96,6 +98,23 @@ def closes_at(schedule: Schedule, zone: str, at: datetime) -> datetime | None:
         if window is not None and window[0] <= at < window[1]:
             return window[1]
     return None
+
+
+def steady_until(schedules: Iterable[tuple[Schedule, str]], at: datetime) -> datetime:
+    """An instant up to which `closes_at` gives for every schedule what it gives at `at`.
+
+    That is their next edge, and never later than the next quarter of an hour: days begin and clocks
+    change at one in every zone.
+    """
+    until = at + _QUARTER - (at - _EPOCH) % _QUARTER
+    for schedule, zone in schedules:
+        today = _local_day(zone, at)
+        for offset in (-2, -1, 0, 1):
+            window = window_of(schedule, zone, today + offset * _DAY)
+            for edge in window or ():
+                if at < edge < until:
+                    until = edge
+    return until
 
 
 def occurrences(

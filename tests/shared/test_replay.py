@@ -219,8 +219,13 @@ def test_windows_that_do_not_fit_the_steps_are_told() -> None:
 
 @pytest.mark.parametrize(
     "policies",
-    [(CPU,), (CPU.replace("}", ", demand: {percentile: 90, window: 20m}}"),), (BUSY, TOTAL)],
-    ids=["target tracking", "demand percentile", "step and total"],
+    [
+        (CPU,),
+        (CPU.replace("}", ", demand: {percentile: 90, window: 20m}}"),),
+        (CPU.replace("}", ", interval: 5m, headroom: 1, demand: {percentile: 50, window: 1h}}"),),
+        (BUSY, TOTAL),
+    ],
+    ids=["target tracking", "demand percentile", "longer windows", "step and total"],
 )
 def test_a_replay_is_decide_itself_fed_with_its_own_memory(policies: tuple[str, ...]) -> None:
     """On 100 random ticks the decision is the same when everything is computed anew."""
@@ -233,11 +238,14 @@ def test_a_replay_is_decide_itself_fed_with_its_own_memory(policies: tuple[str, 
         ticks.append((seen, memory, decision))
         return decision
 
-    engine_run(plan(*policies), demand, World(60.0), 5, noting)
+    office = 'schedules: [{name: office, start: "01:10", end: "04:20", target_instances: 6}]'
+    stale = "stale_after: 12m"
+    engine_run(plan(*policies, pool=stale, rest=office), demand, World(60.0), 5, noting)
     assert len(ticks) == len(demand)
-    another = plan(*policies)
+    another = plan(*policies, pool=stale, rest=office)
     for seen, memory, decision in chance.sample(ticks, 100):
         assert decide(another, seen, memory) == decision
+        assert decide(plan(*policies, pool=stale, rest=office), seen, memory) == decision
 
 
 @pytest.mark.slow

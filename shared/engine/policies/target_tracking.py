@@ -9,15 +9,17 @@ is that much larger.
 """
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from shared.config.policy_models import TargetTracking
+from shared.engine.counts import Counts
 from shared.engine.demand import ranked_demand, ranked_totals, since
 from shared.engine.model import Edge, Vote, Wanted
 from shared.engine.policies.scene import Scene, label_of, no_data, size_zero
 from shared.engine.reasons import Code, Reason
-from shared.engine.samples import Window
+from shared.engine.samples import Sample, Window
 from shared.engine.totals import Total
 from shared.engine.wording import amount, instances, span
 
@@ -63,6 +65,7 @@ class TargetTrackingVoter:
         if policy.demand is not None:
             over = span(policy.demand.window)
             self.what = f"p{policy.demand.percentile} of {self.label} over {over}"
+        self._last: tuple[Sequence[Sample], Counts, tuple[Total, Total]] | None = None
         self.fill = max(100.0, self.target_float) if self.percent else self.target_float
         self.aim = amount(self.target_float, percent=self.percent)
         low = amount(self.in_float, percent=self.percent)
@@ -202,11 +205,7 @@ class TargetTrackingVoter:
         assert demand is not None  # noqa: S101 # the caller has looked
         recent = since(scene.series.points, window.at - demand.window)
         present = 20 * len(recent)  # in twentieths of a window, to compare shares as integers
-        rank = -(-demand.percentile * len(recent) // 100) - 1
-        if self.policy.per_instance:
-            grow, keep = ranked_totals(recent, rank)
-        else:
-            grow, keep = ranked_demand(recent, rank, scene.counts, self.interval, scene.active)
+        grow, keep = self._demand_of(scene, recent, demand.percentile)
         size = scene.size
         out_need = keep_need = size
         if grow.compare(self.out_edge, self.out_float, size - self.spare) > 0:
@@ -231,6 +230,21 @@ class TargetTrackingVoter:
         text = f"{what} is known for {known} only: its newest value may grow the pool"
         need = max(size, newest)
         return self._vote(scene, window, load, need, Reason(Code.DEMAND_INCOMPLETE, text))
+
+    def _demand_of(
+        self, scene: Scene, recent: Sequence[Sample], percentile: int
+    ) -> tuple[Total, Total]:
+        """The percentile to grow by and the one to shrink by; kept while no window closes."""
+        points, known = scene.series.points, scene.counts
+        if self._last is not None and self._last[0] is points and self._last[1] is known and known:
+            return self._last[2]
+        rank = -(-percentile * len(recent) // 100) - 1
+        if self.policy.per_instance:
+            found = ranked_totals(recent, rank)
+        else:
+            found = ranked_demand(recent, rank, known, self.interval, scene.active)
+        self._last = (points, known, found)
+        return found
 
     def _vote(self, scene: Scene, window: Window, load: Load, need: int, reason: Reason) -> Vote:
         grows, shrinks = self._edges(scene.size, load)
