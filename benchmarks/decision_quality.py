@@ -151,6 +151,7 @@ def judge(result: dict[str, Any]) -> dict[str, Any]:
         verdict[family] = {
             "points": found.points,
             "covered": found.covered,
+            "lined": found.lined,
             "halved": found.halved,
             "ratio": found.ratio,
         }

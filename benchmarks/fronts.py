@@ -27,6 +27,22 @@ def minutes_at(points: Iterable[Point], hours: float) -> float | None:
     return min((point.minutes for point in points if point.hours <= hours), default=None)
 
 
+def line_at(points: Iterable[Point], hours: float) -> float | None:
+    """The minutes at these hours on the line through the front's points.
+
+    Whoever uses two neighbours in turn gets there. None left of the cheapest point.
+    """
+    kept = front(points)
+    before = [point for point in kept if point.hours <= hours]
+    if not before:
+        return None
+    if len(before) == len(kept):
+        return kept[-1].minutes
+    left, right = before[-1], kept[len(before)]
+    share = (hours - left.hours) / (right.hours - left.hours)
+    return left.minutes + share * (right.minutes - left.minutes)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How `ours` does at the hours of each point of `theirs`.
@@ -34,12 +50,14 @@ class Comparison:
     Attributes:
         points: how many points their front has.
         covered: at how many of them ours needs no more hours and no more minutes.
+        lined: the same with the line through our points in place of the points.
         halved: at how many ours has at most half the minutes.
         ratio: the median of our minutes over theirs (1 where neither has any).
     """
 
     points: int
     covered: int
+    lined: int
     halved: int
     ratio: float
 
@@ -57,7 +75,9 @@ def compare(ours: Sequence[Point], theirs: Sequence[Point]) -> Comparison:
             ratios.append(minutes / point.minutes)
     middle = sorted(ratios)[len(ratios) // 2]
     covered, halved = sum(r <= 1 for r in ratios), sum(r <= 0.5 for r in ratios)
-    return Comparison(len(ratios), covered, halved, middle)
+    lines = [(line_at(ours, point.hours), point.minutes) for point in front(theirs)]
+    lined = sum(minutes is not None and minutes <= theirs_has for minutes, theirs_has in lines)
+    return Comparison(len(ratios), covered, lined, halved, middle)
 
 
 def excess(point: Point, points: Iterable[Point]) -> float:

@@ -61,11 +61,12 @@ def section(told: Sequence[dict[str, Any]]) -> str:
             "against",
             "its points",
             "matched or beaten",
+            "by the line",
             "half the minutes",
             "our minutes / its (median)",
             "bar",
         ),
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for each in told:
         result, verdict = each["result"], each["verdict"]
@@ -74,7 +75,7 @@ def section(told: Sequence[dict[str, Any]]) -> str:
             bar = "met" if found["covered"] == found["points"] else "missed"
             lines.append(
                 f"| {result['series']} | {result['minutes'] / 1440:.0f} | {name} | "
-                f"{found['points']} | {found['covered']} | {found['halved']} | "
+                f"{found['points']} | {found['covered']} | {found['lined']} | {found['halved']} | "
                 f"{found['ratio']:.2f} | {bar} |"
             )
     lines += [

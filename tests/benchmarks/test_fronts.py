@@ -3,7 +3,7 @@
 from collections import Counter
 
 from benchmarks.families import all_settings
-from benchmarks.fronts import Point, compare, excess, front
+from benchmarks.fronts import Point, compare, excess, front, line_at
 from benchmarks.synthetic import synthetic_csv
 from shared.config.loader import load
 
@@ -21,6 +21,13 @@ def test_a_front_holds_what_nothing_beats_in_both() -> None:
 def test_a_point_is_covered_by_no_more_hours_and_no_more_minutes() -> None:
     found = compare(points((10, 50), (20, 10)), points((10, 50), (15, 40), (20, 21), (25, 5)))
     assert (found.points, found.covered, found.halved) == (4, 2, 1)
+
+
+def test_the_line_joins_neighbours_of_the_front_and_goes_on_level() -> None:
+    ours = points((10, 50), (20, 10), (15, 60))
+    assert line_at(ours, 9) is None
+    assert [line_at(ours, hours) for hours in (10, 15, 20, 30)] == [50, 30, 10, 10]
+    assert compare(ours, points((9, 90), (15, 30), (17, 21), (25, 5))).lined == 1
 
 
 def test_hours_below_our_cheapest_count_as_missed() -> None:
