@@ -12,12 +12,15 @@ from rich.table import Table
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
+    OperatorError,
     connect,
     errors_as_sentences,
     segment,
 )
+from poolkeeper.review_text import show_review, why_refused
 from shared.config.hashing import config_hash
 from shared.wire_operator import ConfigVersion, Pushed
+from shared.wire_review import ConfigReview
 
 YAML = {"Content-Type": "application/yaml"}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -36,6 +39,7 @@ SHRINK = click.option(
 @SHRINK
 @click.option("--take-over", is_flag=True, help="Take pools from an OFFLINE or INACTIVE node.")
 @click.option("--if-match", metavar="HASH", help="Only if this is the active configuration.")
+@click.option("--dry-run", is_flag=True, help="Only show what it would change.")
 @CENTRAL
 @JSON
 def push(  # click passes each option by name
@@ -44,6 +48,7 @@ def push(  # click passes each option by name
     allow_shrink: int,
     take_over: bool,
     if_match: str | None,
+    dry_run: bool,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -54,13 +59,49 @@ def push(  # click passes each option by name
             "A whole file is for one node, since a pool belongs to one node. The same change for "
             "several is a patch: poolkeeper config patch --nodes A,B --set PATH=VALUE."
         )
+    if dry_run:
+        _rehearse(node, file, (allow_shrink, take_over, if_match), url, as_json=as_json)
+        return
     params: dict[str, Any] = {"allow_shrink": allow_shrink, "take_over": take_over}
     headers = {**YAML, **({} if if_match is None else {"If-Match": f'"{if_match}"'})}
     with errors_as_sentences():
         pushed = connect(url).ask(
-            Pushed, "PUT", _path(node), params=params, content=file.read_bytes(), headers=headers
+            Pushed,
+            "PUT",
+            config_path(node),
+            params=params,
+            content=file.read_bytes(),
+            headers=headers,
         )
-    _tell(pushed, as_json=as_json)
+    tell_pushed(pushed, as_json=as_json)
+
+
+def _rehearse(
+    node: str,
+    file: Path,
+    agreed: tuple[int, bool, str | None],
+    url: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show what a push would do; exits 1 when it would be refused."""
+    allow_shrink, take_over, if_match = agreed
+    with errors_as_sentences():
+        path = f"{config_path(node)}/review"
+        review = connect(url).ask(
+            ConfigReview, "POST", path, content=file.read_bytes(), headers=YAML
+        )
+        if as_json:
+            click.echo(review.model_dump_json())
+        elif review.changed:
+            show_review(review, Console(highlight=False))
+        else:
+            click.echo(f"{node} has this configuration already ({review.config_hash[:12]}).")
+        why = why_refused(review, allow_shrink, take_over=take_over)
+        if if_match is not None and if_match != (review.base_hash or ""):
+            why = f"The active configuration is another: {(review.base_hash or 'none')[:12]}."
+        if why is not None:
+            raise OperatorError(why, status=409)
 
 
 @click.command()
@@ -74,7 +115,9 @@ def pull(
 ) -> None:
     """Print or save the configuration of NODE, byte for byte."""
     with errors_as_sentences():
-        response = connect(url).request("GET", _path(node), params=_only(generation=generation))
+        response = connect(url).request(
+            "GET", config_path(node), params=_only(generation=generation)
+        )
     found = response.headers["X-Generation"]
     hashed = config_hash(response.content)
     if output is not None:
@@ -108,9 +151,9 @@ def diff(
         client = connect(url)
         if file is None:
             params = _only(old=old, new=new)
-            text = client.request("GET", f"{_path(node)}/diff", params=params).text
+            text = client.request("GET", f"{config_path(node)}/diff", params=params).text
         else:
-            active = client.request("GET", _path(node), params=_only(generation=old))
+            active = client.request("GET", config_path(node), params=_only(generation=old))
             name = f"{node} generation {active.headers['X-Generation']}"
             text = unified(active.text, file.read_text(encoding="utf-8"), name, str(file))
     click.echo(json.dumps({"same": not text, "diff": text}) if as_json else text, nl=as_json)
@@ -125,7 +168,7 @@ def history(node: str, limit: int, url: str | None, as_json: bool) -> None:
     """Every version NODE has had, newest first."""
     with errors_as_sentences():
         versions = connect(url).ask(
-            list[ConfigVersion], "GET", f"{_path(node)}/history", params={"limit": limit}
+            list[ConfigVersion], "GET", f"{config_path(node)}/history", params={"limit": limit}
         )
     if as_json:
         click.echo(json.dumps([version.model_dump(mode="json") for version in versions]))
@@ -150,8 +193,8 @@ def rollback(node: str, generation: int, allow_shrink: int, url: str | None, as_
     """Make an earlier GENERATION of NODE's configuration the active one again."""
     params = {"generation": generation, "allow_shrink": allow_shrink}
     with errors_as_sentences():
-        pushed = connect(url).ask(Pushed, "POST", f"{_path(node)}/rollback", params=params)
-    _tell(pushed, as_json=as_json)
+        pushed = connect(url).ask(Pushed, "POST", f"{config_path(node)}/rollback", params=params)
+    tell_pushed(pushed, as_json=as_json)
 
 
 @click.command()
@@ -161,7 +204,7 @@ def rollback(node: str, generation: int, allow_shrink: int, url: str | None, as_
 def retry(node: str, url: str | None, as_json: bool) -> None:
     """Offer the active configuration again to a NODE that refused it."""
     with errors_as_sentences():
-        offered = connect(url).ask(dict[str, str], "POST", f"{_path(node)}/retry")
+        offered = connect(url).ask(dict[str, str], "POST", f"{config_path(node)}/retry")
     if as_json:
         click.echo(json.dumps(offered))
     else:
@@ -179,7 +222,8 @@ def unified(before: str, after: str, old_name: str, new_name: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _path(node: str) -> str:
+def config_path(node: str) -> str:
+    """Where a node's configuration is in the API."""
     return f"/v1/nodes/{segment(node)}/config"
 
 
@@ -187,7 +231,8 @@ def _only(**values: int | None) -> dict[str, int]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _tell(pushed: Pushed, *, as_json: bool) -> None:
+def tell_pushed(pushed: Pushed, *, as_json: bool) -> None:
+    """Print what a push did."""
     if as_json:
         click.echo(pushed.model_dump_json())
         return

@@ -160,6 +160,12 @@ def errors_as_sentences() -> Iterator[None]:
 def fail(error: OperatorError) -> NoReturn:
     """Print why and exit."""
     click.echo(f"Error: {error}", err=True)
+    show_problems(error)
+    raise SystemExit(error.exit_code)
+
+
+def show_problems(error: OperatorError) -> None:
+    """Print the places of a refused configuration, on standard error."""
     for detail in error.problem.details if error.problem else []:
         if "line" in detail:
             place = f"line {detail['line']}, column {detail['column']}"
@@ -167,7 +173,6 @@ def fail(error: OperatorError) -> NoReturn:
             line = f"{place}: {where}{detail['message']}"
             if line not in str(error):  # the sentence names the first one
                 click.echo(f"  {line}", err=True)
-    raise SystemExit(error.exit_code)
 
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
