@@ -261,6 +261,24 @@ CHANGES: dict[tuple[str, str], tuple[str, Call]] = {
         "MAINTENANCE_BEGAN",
         lambda c: c.post("/nodes/n1/maintenance", data={"on": "yes", "reason": "disks"}),
     ),
+    ("POST", "/nodes/{name}/config"): (
+        "CONFIG_PUSHED",
+        lambda c: c.post(
+            "/nodes/n1/config",
+            data={
+                "yaml": CONFIG + "#\n",
+                "base_hash": c.get("/v1/nodes/n1").json()["active_hash"],
+            },
+        ),
+    ),
+    ("POST", "/nodes/{name}/config/rollback"): (
+        "CONFIG_ROLLED_BACK",
+        lambda c: c.post("/nodes/n1/config/rollback", data={"generation": "1"}),
+    ),
+    ("POST", "/nodes/{name}/config/adopt"): (
+        "CONFIG_ADOPTION_ASKED",
+        lambda c: c.post("/nodes/n1/config/adopt", data={}),
+    ),
     ("POST", "/nodes/{name}/retry"): (
         "CONFIG_RETRIED",
         lambda c: c.post("/nodes/n1/retry", data={}),
@@ -325,6 +343,8 @@ ELSEWHERE = {  # with a provider behind them: tests/central/oidc
     ("POST", "/pools/{number}/preview"),
     ("POST", "/v1/nodes/{name}/config/review"),
     ("POST", "/v1/nodes/{name}/config/replay"),
+    ("POST", "/nodes/{name}/config/review"),
+    ("POST", "/nodes/{name}/config/replay"),
     ("POST", "/v1/oidc/token"),
     ("POST", "/v1/oidc/backchannel-logout"),
     ("POST", "/v1/users/{email}/link"),
