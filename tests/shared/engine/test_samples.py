@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.engine.decide import decide
 from shared.engine.model import Hold, Reading, Resize
-from shared.engine.samples import Trust, check_value, read
+from shared.engine.samples import Reader, Trust, check_value, read
 from tests.engine_worlds import (
     NOON,
     ago,
@@ -177,3 +177,28 @@ def test_no_reading_ever_raises_and_every_window_is_used_or_counted(
     refused = sum(count for _, count in found.rejected)
     of_instances = refused - (len(ends) - young - len(found.windows))
     assert 0 <= of_instances <= len(reading.instances or {})
+
+
+GOOD = st.builds(
+    Reading,
+    value=st.floats(0, 100),
+    at=INSTANTS,
+    samples=st.integers(1, 9),
+    history=st.lists(st.tuples(INSTANTS, st.floats(0, 100), COUNTS), max_size=6).map(tuple),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    readings=st.lists(READINGS | GOOD, min_size=1, max_size=3),
+    ticks=st.lists(st.tuples(st.integers(0, 2), st.integers(-600, 900)), max_size=12),
+)
+def test_a_reader_that_is_asked_again_says_what_a_fresh_look_says(
+    readings: list[Reading], ticks: list[tuple[int, int]]
+) -> None:
+    """Also when time goes back, and when a window has come of age since."""
+    reader = Reader()
+    for which, second in ticks:
+        reading = readings[which % len(readings)]
+        now = trust()._replace(now=NOON + timedelta(seconds=second))
+        assert repr(reader(reading, now)) == repr(read(reading, now))

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config.models import Schedule
-from shared.engine.windows import closes_at, is_open, next_change, occurrences, window_of
+from shared.engine.windows import (
+    closes_at,
+    is_open,
+    next_change,
+    occurrences,
+    steady_until,
+    window_of,
+)
 from tests.engine_worlds import window
 
 BERLIN = "Europe/Berlin"
@@ -240,3 +247,21 @@ def test_windows_agree_with_a_scan_of_every_minute(place: tuple[str, date], plan
         upcoming = next_change(plan, zone, at)
         scanned = next(changed, None)
         assert upcoming == scanned if scanned else upcoming is None or upcoming >= last
+
+
+@settings(max_examples=60, deadline=None)
+@given(place=places(), several=st.lists(schedules(), min_size=1, max_size=3))
+def test_nothing_changes_before_the_instant_up_to_which_all_is_steady(
+    place: tuple[str, date], several: list[Schedule]
+) -> None:
+    zone, day = place
+    plans = [(plan, zone) for plan in several]
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC) - DAY
+    end = at + 2 * DAY
+    while at < end:
+        until = steady_until(plans, at)
+        assert at < until <= at + timedelta(minutes=15)
+        now = [closes_at(plan, zone, at) for plan in several]
+        last = until - timedelta(seconds=1)
+        assert [closes_at(plan, zone, last) for plan in several] == now
+        at = until
