@@ -99,7 +99,10 @@ class Window:
         if message.type in ("error", "warning"):
             text = message.text
             if not any(expected in text for expected in EXPECTED_REFUSALS):
-                self.complaints.append(f"console {message.type}: {text}")
+                where = message.location
+                self.complaints.append(
+                    f"console {message.type}: {text} ({where['url']}:{where['lineNumber']})"
+                )
 
     def _request(self, request: Request) -> None:
         parts = urlsplit(request.url)

@@ -1,6 +1,8 @@
 """A small fleet for the pages: central, a simulated OCI and agents, in real time and for real."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +37,18 @@ pools:
         type: target_tracking
         metric: CpuUtilization
         target: 60
+"""
+
+
+A_DAY = """
+INSERT INTO pool_analytics (pool_id, node_id, oracle_pool_id, timestamp, received_at,
+    current_instances, active_instances, avg_cpu_utilization, avg_memory_utilization, config_hash)
+SELECT p.id, p.node_id, p.oracle_pool_id, t.at, now(), 3, 3,
+       40 + 35 * abs(sin(extract(epoch FROM t.at) / 7200)), 50, repeat('a', 64)
+FROM pools p
+CROSS JOIN generate_series(now()::timestamp - interval '23 hours',
+                           now()::timestamp - interval '10 minutes', '1 minute') AS t (at)
+WHERE p.oracle_pool_id = :ocid
 """
 
 
@@ -82,6 +96,19 @@ class WebWorld:
         key_file.touch(mode=0o600)
         key_file.write_text(api_key, "ascii")
         return self.start_agent(name, key_file)
+
+    def remember_a_day(self) -> None:
+        """Give the pool a busy day behind it, as if central had been there."""
+        self.central.execute(A_DAY, ocid=POOL_ID)
+
+    @contextmanager
+    def stopped(self, pid: int) -> Iterator[None]:
+        """Hold a process still until the block ends."""
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def pool_size(self) -> int:
         """The pool's size as OCI has it."""

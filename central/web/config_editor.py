@@ -85,7 +85,12 @@ def replay_part(
         now = database_now(connection)
     days = form.number("days", "The time", default=1)
     wanted = Wanted.last(name, form.raw("yaml"), form.get("pool") or None, days, now)
-    report = replay_config(deps, wanted)
+    try:
+        report = replay_config(deps, wanted)
+    except ApiError as error:
+        if error.code != "no_history" or not is_htmx(request):
+            raise
+        return page(request, "_config_replay_none.html", why=error.error)  # nothing went wrong
     template = "_config_replay.html" if is_htmx(request) else "config_replay.html"
     return page(request, template, report=report, drawing=drawing(report))
 
