@@ -19,8 +19,10 @@ BUDGET_SECONDS = 15.0
 _TOO_MANY = 429
 _METRICS_TURN, _OTHERS_TURN = 10.0, 60.0
 """Seconds to wait for a turn; metrics can be read at a later tick, however few central allows."""
+_A_WRITE_NEEDS = 13.0
+"""Seconds to connect and be answered: a write that is given up is unknown, so it gets them all."""
+_LEAST_SECONDS = 0.1
 _MOST_HANGING = 32
-_NOT_TRIED = ("CircuitOpen", "HeldBack")
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,12 @@ class PatientCaller:
     def call(self, call: Call) -> Answer:
         """Make a call, again when that is safe and useful: at most 3 tries within 15 seconds.
 
+        Waiting for a turn to make it at all comes on top.
+
         Raises:
             CallError: why it did not succeed, as a value.
         """
+        self._admit(call, _METRICS_TURN if call.service is MONITORING else _OTHERS_TURN)
         deadline = self._pace.monotonic() + BUDGET_SECONDS
         attempt = 1
         while True:
@@ -66,40 +71,43 @@ class PatientCaller:
             except CallError as error:
                 cause = error.cause
                 safe = cause.certainty == "not_sent" if call.is_write else cause.retry
-                if not safe or attempt == TRIES or cause.code in _NOT_TRIED:
+                if not safe or attempt == TRIES:
                     raise
                 left = deadline - self._pace.monotonic()
                 wait = wait_before_retry(cause, attempt, left, self._pace.jitter)
-                if self._pace.monotonic() + wait >= deadline or self._pace.sleep(wait):
+                needed = _A_WRITE_NEEDS if call.is_write else 0.0
+                if left - wait <= needed or self._pace.sleep(wait):
                     raise
+                self._admit(call, left - wait)
                 attempt += 1
 
-    def _once(self, call: Call, deadline: float) -> Answer:
-        is_metrics = call.service is MONITORING
-        breaker = self._breaker(call)
-        pause = breaker.remaining()
+    def _admit(self, call: Call, patience: float) -> None:
+        """Wait for a turn; raise CallError when it would not come, or the service is down."""
+        pause = self._breaker(call).remaining()
         if pause:
             raise CallError(causes.paused(call, pause))
-        bucket = self._pace.metrics if is_metrics else self._pace.others
-        if not bucket.take(_METRICS_TURN if is_metrics else _OTHERS_TURN):
+        bucket = self._pace.metrics if call.service is MONITORING else self._pace.others
+        if not bucket.take(patience):
             raise CallError(causes.held_back(call))
+
+    def _once(self, call: Call, deadline: float) -> Answer:
+        breaker = self._breaker(call)
         try:
             answer = self._within(call, deadline)
         except CallError as error:
             outage = error.cause.status is None or error.cause.status >= 500
             (breaker.failed if outage else breaker.succeeded)()
-            if error.cause.status == _TOO_MANY and is_metrics:
+            if error.cause.status == _TOO_MANY and call.service is MONITORING:
                 self._pace.on_throttled()
             raise
         breaker.succeeded()
         return answer
 
     def _within(self, call: Call, deadline: float) -> Answer:
-        """Make one attempt; a write has the whole time, for giving one up leaves it unknown."""
-        left = deadline - self._pace.monotonic()
-        seconds = BUDGET_SECONDS if call.is_write else max(left, 0.1)
+        """Make one attempt, and give it up when the call's time is over."""
+        left = max(deadline - self._pace.monotonic(), _LEAST_SECONDS)
         try:
-            return self._limit.run(partial(self._send, call), seconds)
+            return self._limit.run(partial(self._send, call), left)
         except OutOfTimeError as error:
             cause = causes.late if error.was_begun else causes.unsent
             raise CallError(cause(call, str(error))) from error
