@@ -47,7 +47,7 @@ def pool_page_of(
         request,
         "pool.html",
         **values,
-        **{name: value for name, value in actions_of(found, config).items() if name != "pool"},
+        **{name: value for name, value in actions_of(found, config, now).items() if name != "pool"},
         spans=list(SPANS.values()),
         span=span,
         plot=plot.as_json(),

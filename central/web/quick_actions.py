@@ -1,7 +1,7 @@
 """Quick actions on a pool: a form becomes an edit of the YAML, shown before it is made."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -43,7 +43,7 @@ def preview(
         wish = _wish([_edit_of(form, pool["name"], now)], dry_run=True)
         shown = edit_config(pool["node"], deps, actor, wish)
     except ApiError as error:
-        values = actions_of(pool, config)
+        values = actions_of(pool, config, now)
         values["typed"] |= {name: form.raw(name) for name in FIELDS if form.all(name)}
         return page(request, "quick_actions.html", status=error.status, problem=error, **values)
     return _shown(request, pool, wish, shown)
@@ -68,11 +68,12 @@ def pool_path(pool: dict[str, Any]) -> str:
     return f"/nodes/{quote(pool['node'])}/pools/{quote(pool['name'])}"
 
 
-def actions_of(pool: dict[str, Any], config: Config | None) -> dict[str, Any]:
-    """What the forms of a page show: its schedules, its override, and what fields begin with."""
+def actions_of(pool: dict[str, Any], config: Config | None, now: datetime) -> dict[str, Any]:
+    """What the forms of a page show: schedules, the override in force, what fields begin with."""
     name = pool["name"]
     schedules = [] if config is None else [one for one in config.schedules if _concerns(one, name)]
-    overrides = [] if config is None else [one for one in config.overrides if one.pool == name]
+    leases = [] if config is None else [one for one in config.overrides if one.pool == name]
+    in_force = (lease for lease in leases if lease.until > now.replace(tzinfo=UTC))
     typed = dict.fromkeys(FIELDS, "")
     typed |= {"lasts": "2", "unit": "hours", "days": "mon-fri", "bound": "at_least"}
     typed |= {"min": str(pool["min_instances"]), "max": str(pool["max_instances"])}
@@ -80,7 +81,7 @@ def actions_of(pool: dict[str, Any], config: Config | None) -> dict[str, Any]:
         "pool": pool,
         "back": pool_path(pool),
         "schedules": schedules,
-        "override": overrides[0] if overrides else None,
+        "override": next(in_force, None),
         "typed": typed,
         "units": tuple(UNITS),
     }

@@ -96,6 +96,7 @@ def test_an_override_lasts_as_long_as_was_said_and_can_be_ended(
     (until,) = re.findall(r'until: "?([0-9T:Z-]+)"?', active(central))
     asked = "SELECT abs(extract(epoch FROM CAST(:until AS timestamptz) - now()) - 5400) AS off"
     assert central.rows(asked, until=until)[0]["off"] < 60
+    assert "Held at 15 until" in text
     ended = devops.send(f"{pool}/preview", kind="end_override")
     confirm(devops, pool, ended.text)
     assert "overrides" not in active(central) or "a fair" not in active(central)
@@ -212,3 +213,13 @@ def test_readers_may_neither_look_at_nor_make_an_action(
     for what in ("preview", "edit"):
         assert user.send(f"{pool}/{what}", kind="mode", mode="paused").status_code == 403
     assert active(central) == YAML
+
+
+def test_an_override_that_has_ended_by_itself_is_not_told(
+    central: RunningCentral, devops: Reader
+) -> None:
+    central.create_node("n1")
+    lease = "{pool: web, target_instances: 9, until: 2026-01-01T00:00:00Z, reason: a fair}"
+    central.push("n1", f"{CONFIG}overrides:\n  - {lease}\n")
+    text = shown(devops.open("/nodes/n1/pools/web"))
+    assert "a fair" not in text
