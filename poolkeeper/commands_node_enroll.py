@@ -1,21 +1,22 @@
 """`poolkeeper node enroll` and `enroll-token …`: machines that become nodes."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from poolkeeper.commands_node_care import Duration
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import (
     CENTRAL,
     FAILURE,
     JSON,
     NO,
     REFUSALS,
+    central_url,
     connect,
     errors_as_sentences,
 )
@@ -67,10 +68,12 @@ def create(
         click.echo(made.model_dump_json())
         return
     until = f"{made.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-    click.echo(
-        f"Enrolment token {made.id}, shown only now; good for one node until {until}.", err=True
-    )
-    click.echo("On the node, as root: poolkeeper node enroll --token-file FILE …", err=True)
+    about = f"Enrolment token {made.id}, shown only now; good for one node until {until}."
+    click.echo(about, err=True)
+    where = central_url(url, os.environ)
+    whose = name if name and not set("*?") & set(name) else "NAME"
+    command = f"poolkeeper node enroll --url {where} --name {whose} --token-file FILE"
+    click.echo(f"On the node, as root: {command}{'' if region else ' --region REGION'}", err=True)
     click.echo(made.token)
 
 
@@ -84,13 +87,13 @@ def list_tokens(url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in found]))
         return
-    table = Table("ID", "STATE", "FOR", "REGION", "EXPIRES", "MADE BY", "NODE", box=None)
+    table = Listing("ID", "STATE", "FOR", "REGION", "EXPIRES", "MADE BY", "NODE")
     for one in found:
         whom = f"{one.name or 'any name'}{' (replaces)' if one.replaces else ''}"
         ends = f"{one.expires_at:%Y-%m-%d %H:%M:%S} UTC"
         row = (str(one.id), one.state, whom, one.region or "any", ends)
-        table.add_row(*row, one.created_by or "-", one.node or "-")
-    Console().print(table)
+        table.row(*row, one.created_by or "-", one.node or "-")
+    table.show()
 
 
 @enroll_token.command()

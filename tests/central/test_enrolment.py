@@ -12,7 +12,7 @@ from central.enrolment_gate import ADDRESS_BURST, TOTAL_BURST, EnrolmentGate
 from central.errors import ApiError
 from central.store import enrolment
 from central.tokens import digest, is_enrolment_token, new_enrolment_token
-from tests.central_server import RunningCentral, eventually
+from tests.central_server import RunningCentral, eventually, running_central
 from tests.heartbeats import CONFIG, beat
 
 NONCE = "0123456789abcdef" * 4
@@ -115,6 +115,23 @@ def test_two_machines_with_one_token_at_once_are_one_node(central: RunningCentra
         found = sorted(pool.map(_try, range(6)))
     assert found == [201, 403, 403, 403, 403, 403]
     assert central.rows("SELECT count(*) AS n FROM nodes") == [{"n": 1}]
+
+
+def test_two_replicas_let_one_of_two_machines_in(
+    central: RunningCentral, database_url: str
+) -> None:
+    token = make_token(central, region=FRANKFURT)
+    with running_central(database_url) as second, ThreadPoolExecutor(2) as pool:
+
+        def _try(number: int) -> int:
+            asked = {"name": f"web-{number}", "nonce": f"{number:064x}"}
+            return enroll((central, second)[number], token, **asked).status_code
+
+        assert sorted(pool.map(_try, range(2))) == [201, 403]
+        (made,) = central.rows("SELECT name FROM nodes")
+        number = int(made["name"][-1])
+        again = enroll((central, second)[1 - number], token, **made, nonce=f"{number:064x}")
+        assert again.status_code == 201, "the repeat may come to the other one"
 
 
 Spoil = Callable[[RunningCentral], None]

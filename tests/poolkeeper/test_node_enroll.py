@@ -52,6 +52,7 @@ class Shells:
         done = self.operator("enroll-token", "create", *words)
         assert done.exit_code == 0, done.output
         assert len(done.stdout.split()) == 1, "the token stands alone, for a pipe"
+        assert f"poolkeeper node enroll --url {self.central.url} --name" in done.stderr
         return done.stdout
 
     def node(self, token: str, *words: str) -> Result:
