@@ -13,7 +13,7 @@ _ROW = """id, pool_id, node_id, oracle_pool_id, timestamp, current_instances, ac
     NULLIF(max_memory_utilization, 'NaN') AS max_memory_utilization,
     pool_status, is_active, scaling_event, scaling_reason, config_hash, decision, received_at"""
 _MARK = """id, timestamp, scaling_event, scaling_reason, current_instances,
-    (decision ->> 'before')::int AS before, (decision ->> 'to')::int AS to"""
+    decision -> 'before' AS before, decision -> 'to' AS to"""
 # A row is copied out of the history by the roll-up of its receipt: until then it is only there.
 _FIND = """
 SELECT {columns} FROM scaling_events

@@ -8,6 +8,8 @@ from sqlalchemy import Connection, text
 
 from central.errors import not_found
 
+COUNTS = ("desired", "floor", "ceiling")
+LARGEST = 2**31
 _POOL = """
 SELECT p.id, p.name, p.oracle_pool_id, p.compartment_id, p.region, p.min_instances,
        p.max_instances, p.current_instances, p.status::text AS status, p.mode, p.retired_at,
@@ -29,9 +31,8 @@ SELECT timestamp, current_instances, active_instances,
        NULLIF(avg_memory_utilization, 'NaN') AS memory,
        NULLIF(max_memory_utilization, 'NaN') AS memory_peak,
        pool_status AS status, scaling_event, scaling_reason, config_hash,
-       decision #>> '{{reasons,-1,code}}' AS code, (decision ->> 'desired')::int AS desired,
-       (decision #>> '{{bounds,floor}}')::int AS floor,
-       (decision #>> '{{bounds,ceiling}}')::int AS ceiling
+       decision #>> '{{reasons,-1,code}}' AS code, decision -> 'desired' AS desired,
+       decision #> '{{bounds,floor}}' AS floor, decision #> '{{bounds,ceiling}}' AS ceiling
 FROM pool_analytics
 WHERE node_id = :node AND pool_id = :pool AND {_SINCE}
   AND timestamp >= {_LAST} - interval '4 hours'
@@ -50,8 +51,7 @@ _BOUNDS = """
 SELECT s.at, r.floor, r.ceiling
 FROM unnest(CAST(:moments AS timestamp[])) AS s (at)
 CROSS JOIN LATERAL (
-    SELECT (decision #>> '{bounds,floor}')::int AS floor,
-           (decision #>> '{bounds,ceiling}')::int AS ceiling
+    SELECT decision #> '{bounds,floor}' AS floor, decision #> '{bounds,ceiling}' AS ceiling
     FROM pool_analytics
     WHERE node_id = :node AND pool_id = :pool
       AND timestamp >= s.at AND timestamp < s.at + make_interval(secs => :step)
@@ -88,7 +88,8 @@ def by_number(connection: Connection, number: int) -> dict[str, Any]:
 def newest(connection: Connection, pool: dict[str, Any], limit: int) -> list[dict[str, Any]]:
     """The pool's rows of its last four hours, newest first, with what they say of decisions."""
     values = {**_keys(pool), "last": pool["last_analytics_at"], "limit": limit}
-    return [dict(row) for row in connection.execute(text(_NEWEST), values).mappings()]
+    rows = connection.execute(text(_NEWEST), values).mappings()
+    return [{**row, **{name: count(row[name]) for name in COUNTS}} for row in rows]
 
 
 def explained(connection: Connection, pool: dict[str, Any]) -> dict[str, Any] | None:
@@ -104,7 +105,12 @@ def bounds(
     """Floor and ceiling at the end of each step that has rows left; `step` in seconds."""
     values = {**_keys(pool), "moments": list(moments), "step": step}
     rows = connection.execute(text(_BOUNDS), values)
-    return {row.at: (row.floor, row.ceiling) for row in rows}
+    return {row.at: (count(row.floor), count(row.ceiling)) for row in rows}
+
+
+def count(value: object) -> int | None:
+    """A count out of a decision, which is whatever an agent sent; None for anything else."""
+    return value if type(value) is int and 0 <= value < LARGEST else None
 
 
 def versions(

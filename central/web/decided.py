@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from shared.config.models import Config
+from shared.engine.model import Edge
 from shared.engine.wording import amount, instances
 
 MOST_SHOWN = 12
+ABSURD = 1e15  # of a metric; an integer of JSON may be too long for a float
+SAME = ("current_instances", "config_hash")
 SILENT = "The agent gave no reason."
 
 
@@ -62,8 +65,11 @@ def edges(
         return []
     size = newest["current_instances"]
     lines = []
-    for vote in explained["decision"]["votes"]:
-        lines += _edges(vote, size, percent=percent.get(vote.get("policy"), False))
+    votes = explained["decision"]["votes"]
+    for vote in votes if isinstance(votes, list) else []:
+        if isinstance(vote, dict):
+            policy = str(vote.get("policy"))
+            lines += _edges(policy, vote, size, percent=percent.get(policy, False))
     return lines
 
 
@@ -79,19 +85,29 @@ def percent_policies(config: Config | None, pool: str) -> dict[str, bool]:
 
 
 def _still_holds(explained: Mapping[str, Any], newest: Mapping[str, Any]) -> bool:
-    same = ("current_instances", "config_hash")
-    in_force = (explained["decision"].get("bounds") or {}).get("override") is None
-    return in_force and all(explained[name] == newest[name] for name in same)
+    bounds = explained["decision"].get("bounds")
+    in_force = isinstance(bounds, dict) and bounds.get("override") is None
+    return in_force and all(explained[name] == newest[name] for name in SAME)
 
 
-def _edges(vote: Mapping[str, Any], size: int, *, percent: bool) -> list[str]:
-    lines, policy = [], vote.get("policy", "?")
-    grows, shrinks = vote.get("grows"), vote.get("shrinks")
-    if grows and grows["size"] > size:
-        above = amount(grows["value"], percent=percent)
-        lines.append(f"{policy} adds {grows['size'] - size} above {above}")
-    if shrinks and shrinks["size"] < size:
-        below = amount(shrinks["value"], percent=percent)
-        fewer = instances(size - shrinks["size"])
+def _edges(policy: str, vote: Mapping[str, Any], size: int, *, percent: bool) -> list[str]:
+    lines = []
+    grows, shrinks = _edge(vote.get("grows")), _edge(vote.get("shrinks"))
+    if grows is not None and grows.size > size:
+        above = amount(grows.value, percent=percent)
+        lines.append(f"{policy} adds {grows.size - size} above {above}")
+    if shrinks is not None and shrinks.size < size:
+        below = amount(shrinks.value, percent=percent)
+        fewer = instances(size - shrinks.size)
         lines.append(f"{policy} could do with {fewer} less below {below}")
     return lines
+
+
+def _edge(told: object) -> Edge | None:
+    """An edge out of a decision, which is whatever an agent sent."""
+    if not isinstance(told, dict):
+        return None
+    value, size = told.get("value"), told.get("size")
+    if isinstance(value, bool) or not isinstance(value, int | float) or type(size) is not int:
+        return None
+    return Edge(float(value), size) if abs(value) < ABSURD else None

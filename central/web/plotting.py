@@ -150,12 +150,13 @@ def _column(
 
 
 def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
-    made = row["before"] is not None and row["to"] is not None
+    before, to = pool_page.count(row["before"]), pool_page.count(row["to"])
+    made = before is not None and to is not None
     return {
         "id": row["id"],
         "at": _epoch(row["timestamp"]),
         "kind": row["scaling_event"],
-        "size": f"{row['before']} → {row['to']}" if made else str(row["current_instances"]),
+        "size": f"{before} → {to}" if made else str(row["current_instances"]),
         "reason": row["scaling_reason"] or "",
     }
 

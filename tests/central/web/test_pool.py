@@ -283,6 +283,26 @@ def test_a_reason_is_text_of_at_most_a_few_lines(
     assert plotted(text)["marks"][0]["reason"].startswith("</script><script>"), "whole for the plot"
 
 
+ODD_DECISIONS: list[dict[str, Any]] = [
+    {"votes": "none", "bounds": 7, "reasons": {}, "desired": "many", "before": [], "to": {}},
+    {"votes": [1, None, {"policy": {}, "grows": 3}], "bounds": {"floor": 1e300, "ceiling": -1}},
+    {"votes": [{"grows": {"value": 10**400, "size": 9}}], "bounds": {"floor": 10**400}},
+    {"votes": [{"grows": {"value": "66", "size": 5}, "shrinks": {"value": True, "size": 1}}]},
+    {"votes": [], "bounds": {"floor": 2**40, "ceiling": None}, "reasons": [1], "desired": 1.5},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_DECISIONS)
+def test_a_decision_of_an_odd_agent_is_left_out_not_a_failure(
+    store: RunningCentral, user: Reader, odd: dict[str, Any]
+) -> None:
+    store.execute("UPDATE pool_analytics SET decision = CAST(:odd AS jsonb)", odd=json.dumps(odd))
+    text = user.open("/nodes/n1/pools/web?range=1h").text
+    assert HELD in text
+    assert {mark["size"] for mark in plotted(text)["marks"]} == {"4"}
+    assert set(plotted(text)["columns"]["ceiling"]) == {None}
+
+
 MISSING = [
     "/nodes/n1/pools/none",
     "/nodes/none/pools/web",
