@@ -49,20 +49,24 @@ def run(config_file: Path | None, *, verbose: bool) -> None:
 
     settings = _settings(config_file)
     set_up(sys.stderr, verbose=verbose, for_journal="JOURNAL_STREAM" in os.environ)
-    clock = _clock(settings)
+    clock, begin = _clock(settings), time.monotonic()
+    around, notifier = _surroundings(clock), Notifier(settings.notify_socket)
     try:
-        service = build(settings, _surroundings(clock))
+        service = build(settings, around)
         ended = last_words.take(settings.state_dir)
         if ended is not None:
             service.problems.add(f"the process before this one ended: {ended}")
         with serving(service, settings.listen):
-            Loop(service, clock, Notifier(settings.notify_socket)).run()
-    except (SettingsError, OSError) as error:
-        last_words.leave(settings.state_dir, error)
-        raise _Failure(str(error)) from None
+            Loop(service, clock, notifier).run()
     except Exception as error:
-        last_words.leave(settings.state_dir, error)
+        wait = last_words.leave(settings.state_dir, error, time.monotonic() - begin)
+        if wait and settings.notify_socket:  # somebody starts it again and again
+            notifier.status(f"failed, and ends in {wait:.0f} s to be started anew: {error}")
+            around.stop.wait(wait)
+        if isinstance(error, SettingsError | OSError):
+            raise _Failure(str(error)) from None
         raise
+    last_words.forget(settings.state_dir)
 
 
 @agent.command()

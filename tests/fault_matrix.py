@@ -85,7 +85,7 @@ FAULTS: dict[int, Fault] = {
         "A truncated, garbled or foreign answer",
         "Treated as a failure; the configuration stays; hash and text must agree.",
     ),
-    26: Fault("A huge or compressed answer", "1 MiB is read at most; the rest is refused."),
+    26: Fault("A huge or compressed answer", "4 MiB are read at most; the rest is refused."),
     27: Fault(
         "TLS: expired, wrong host, unknown authority",
         "Never less secure; a distinct error; scaling goes on.",

@@ -3,7 +3,10 @@
 import errno
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +23,7 @@ from agent.checking import check_all
 from agent.commands import agent as commands
 from agent.errors import CallError
 from agent.files import seal
-from agent.last_words import leave, take
+from agent.last_words import forget, leave, take
 from agent.oci_client import OciClient
 from agent.oci_pools import OciPools
 from agent.patience import BUDGET_SECONDS
@@ -310,7 +313,52 @@ def test_fault_67_the_error_that_ended_the_last_process_is_told_by_the_next(
     assert told is not None
     assert told.startswith("SettingsError: the guard file")
     assert take(rig.settings.state_dir) is None, "told once"
-    leave(tmp_path / "no" / "such" / "directory", ValueError("x"))
+    assert leave(tmp_path / "no" / "such" / "directory", ValueError("x"), 1.0) == 0
+
+
+def test_fault_67_a_process_that_always_fails_ends_later_and_later(tmp_path: Path) -> None:
+    waits = []
+    for _ in range(6):
+        waits.append(leave(tmp_path, ValueError("x"), lived_seconds=3.0))
+        assert take(tmp_path) == "ValueError: x"
+    assert waits == [0, 10, 20, 40, 60, 60]
+    assert leave(tmp_path, ValueError("y"), lived_seconds=601.0) == 0, "it has worked meanwhile"
+    assert leave(tmp_path, ValueError("y"), lived_seconds=3.0) == 10
+    forget(tmp_path)
+    assert take(tmp_path) is None
+    assert leave(tmp_path, ValueError("z"), lived_seconds=3.0) == 0
+
+
+def test_fault_67_the_words_of_an_older_version_are_told_too(tmp_path: Path) -> None:
+    (tmp_path / "last-error").write_text("KeyError: 'a'")
+    assert take(tmp_path) == "KeyError: 'a'"
+    assert take(tmp_path) is None
+
+
+@pytest.mark.slow
+def test_fault_67_under_systemd_it_says_so_and_who_restarts_it_waits_for_nothing(
+    rig: Rig, tmp_path: Path
+) -> None:
+    guard = tmp_path / "guard.yaml"
+    guard.write_text("min: nonsense\n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        env = {
+            **os.environ,
+            "POOLKEEPER_STATE_DIR": str(rig.settings.state_dir),
+            "POOLKEEPER_GUARD_FILE": str(guard),
+            "POOLKEEPER_STATUS_LISTEN": "off",
+            "NOTIFY_SOCKET": str(tmp_path / "notify"),
+        }
+        words = [sys.executable, "-m", "poolkeeper", "agent", "run"]
+        first = subprocess.run(words, env=env, timeout=30, check=False, capture_output=True)
+        assert first.returncode == 2
+        with subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL) as second:
+            assert b"ends in 10 s to be started anew: the guard file" in systemd.recv(4096)
+            assert second.poll() is None
+            second.terminate()
+            assert second.wait(5) == -signal.SIGTERM
 
 
 def test_fault_19_a_schedule_opens_and_closes_once_when_the_clocks_go_back(rig: Rig) -> None:
