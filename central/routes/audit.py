@@ -68,6 +68,8 @@ def export_audit(
     narrowed = {name: str(value) for name, value in asdict(wanted).items() if value is not None}
     event = Event("AUDIT_EXPORTED", "SYSTEM", "audit", details={"format": form, **narrowed})
     with deps.engine.begin() as connection:
+        # what the database refuses, such as a NUL, must be refused before the answer begins
+        audit_trail.page(connection, wanted, before=None, limit=1)
         audit.append(connection, actor, event)
     lines = _csv(deps, wanted) if form == "csv" else _json(deps, wanted)
     kind = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"

@@ -326,3 +326,8 @@ def test_verification_over_http_names_the_row(central: RunningCentral) -> None:
     tamper(central.whole.engine, f"UPDATE audit_logs SET status = 'FAILURE' WHERE id = {row['id']}")
     assert verdict["ok"] is False
     assert [found["row"] for found in verdict["breaks"]] == [row["id"]]
+
+
+def test_an_export_that_cannot_be_is_refused_and_not_broken_off(central: RunningCentral) -> None:
+    answer = central.operator().get("/v1/audit/export", params={"user": "a\x00b"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
