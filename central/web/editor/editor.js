@@ -89,6 +89,7 @@ class YamlEditor extends HTMLElement {
     this.#view = new EditorView({
       root, parent: root, state: EditorState.create({ doc: this.#textarea.value, extensions: this.#extensions() }),
     });
+    this.#view.scrollDOM.tabIndex = 0; // long lines can be read by the keyboard alone
     this.#textarea.tabIndex = -1;
     this.#textarea.addEventListener("focus", () => this.#view.focus());
     if (this.getAttribute("schema")) this.#loadSchema(this.getAttribute("schema"));
@@ -127,7 +128,7 @@ class YamlEditor extends HTMLElement {
         ...completionKeymap, ...lintKeymap,
       ]),
       EditorState.readOnly.of(fixed),
-      EditorView.contentAttributes.of({ "aria-label": this.getAttribute("label") ?? "YAML", spellcheck: "false" }),
+      EditorView.contentAttributes.of({ "aria-label": this.getAttribute("label") ?? "YAML", spellcheck: "false", tabindex: "0" }),
       EditorView.updateListener.of((update) => update.docChanged && this.#changed()),
       this.getAttribute("check") && !fixed
         ? [lintGutter(), linter((view) => this.#check(view.state.doc), { delay: CHECK_AFTER })]
