@@ -93,7 +93,8 @@ def plan(config_file: Path | None, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(config_file: Path | None, *, as_json: bool) -> None:
     """Prove configuration, clock, central, credentials and each permission. Exit 1: not all."""
-    from agent.checking import check_all, print_findings  # noqa: PLC0415 # for this one only
+    from agent.checking import check_all  # noqa: PLC0415 # for this one only
+    from agent.findings import print_findings  # noqa: PLC0415 # the same
 
     settings = _settings(config_file)
     try:

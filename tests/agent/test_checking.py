@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.checking import Finding, check_all
+from agent.checking import check_all
+from agent.findings import Finding
 from simulator.scenario import AutoscalingSpec
 from tests.agent.rig import COMPARTMENT, Rig, config_yaml, pool_yaml, wall_now
 from tests.prometheus_server import prometheus
