@@ -37,10 +37,10 @@ def align(memory: Memory, now: datetime, elapsed: float | None) -> tuple[Memory,
     With monotonic time known, any difference beyond CLOCK_SLACK is a set clock, in either
     direction. After a restart only a clock that went back can be told from time that passed.
     """
-    if memory.at is None:
+    if memory.at is None or (elapsed is None and now >= memory.at):
         return memory, None
     by = now - memory.at - timedelta(seconds=elapsed or 0.0)
-    if abs(by) <= CLOCK_SLACK if elapsed is not None else by >= timedelta(0):
+    if elapsed is not None and abs(by) <= CLOCK_SLACK:
         return memory, None
     aligned = memory._replace(
         at=memory.at + by,

@@ -93,11 +93,10 @@ def _shrink(
     if watched is not None:
         text = f"scaling in needs {span(window)} of history and there is {span(now - watched)}"
         return size, Reason(Code.NO_HISTORY, text), Wait(watched + window, "history is complete")
-    recent = [run for run in needs if run.last >= start]
-    highest = max(run.need for run in recent)
+    highest = max([run.need for run in needs if run.last >= start])
     if highest <= need:
         return need, None, None
-    end = max(run.last for run in recent if run.need > need) + window
+    end = max([run.last for run in needs if run.need > need]) + window
     text = f"within the last {span(window)} up to {instances(highest)} were needed"
     wait = Wait(end, "scale-in stabilization ends")
     return min(size, highest), Reason(Code.STABILIZING_IN, text), wait
