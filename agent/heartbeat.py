@@ -174,7 +174,11 @@ class Heartbeats:
         self._last = answer
 
     def _note_duplicate(self, answer: HeartbeatAnswer) -> None:
+        """Two agents live on this key. A cloned machine shares even the outbox's name."""
         known = self._last is not None and self._last.duplicate
-        if answer.duplicate and not known:
-            part = "only observes" if answer.observe_pools else "goes on, the other only observes"
-            log.warning("another live agent uses this node's key; this one %s", part)
+        if not answer.duplicate or known:
+            return
+        if answer.observe_pools:
+            self._outbox.begin_stream()
+        part = "only observes" if answer.observe_pools else "goes on, the other only observes"
+        log.warning("another live agent uses this node's key; this one %s", part)

@@ -116,6 +116,17 @@ class Outbox:
             except sqlite3.Error as error:
                 self._on_problem(f"cannot forget acknowledged records in {self._path}: {error}")
 
+    def begin_stream(self) -> None:
+        """Go on under another name: a copy of this file on another machine counts on as well.
+
+        Central would take records of the same name and number for repeats.
+        """
+        with self._lock:
+            try:
+                self._file.rename(self._new_id())
+            except sqlite3.Error as error:
+                self._on_problem(f"cannot begin another stream in {self._path}: {error}")
+
     def pending(self) -> int:
         """Return how many records wait."""
         with self._lock:

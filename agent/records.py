@@ -105,6 +105,12 @@ class RecordFile:
             self.db.execute("DELETE FROM records WHERE sequence <= ?", (sequence,))
         self._measure()
 
+    def rename(self, stream_id: str) -> None:
+        """Go on as another stream; sequences go on, too."""
+        with self.db:
+            self.db.execute("UPDATE stream SET id = ?", (stream_id,))
+        self.stream_id = stream_id
+
     def remove(self, sequence: int) -> None:
         """Remove one record."""
         with self.db:

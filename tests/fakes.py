@@ -162,6 +162,7 @@ class FakeCentral:
         self.most_records: int | None = None
         self.status = 413
         self.observe_pools: list[str] = []
+        self.duplicate = False
         self.sent_yaml = 0
         self.wants_config = False
         self._cursors: dict[str, int] = {}
@@ -196,6 +197,7 @@ class FakeCentral:
             ),
             rejected=rejected,
             observe_pools=self.observe_pools,
+            duplicate=self.duplicate,
             wants_config=self.wants_config,
             server_time=NOON,
         )

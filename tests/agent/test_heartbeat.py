@@ -193,6 +193,25 @@ def test_a_pool_that_another_node_owns_now_is_only_observed(
     assert "resize" in node.pools.calls
 
 
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("observes", [True, False])
+def test_one_of_two_agents_on_a_key_reports_as_another_stream(
+    node: Ticking, central: FakeCentral, caplog: pytest.LogCaptureFixture, observes: bool
+) -> None:
+    central.give(config_yaml(pool_yaml("web", policies="[]", limits="{min: 4, max: 9}")))
+    node.beat()
+    before = node.agent.outbox.stream_id
+    central.duplicate = True
+    if observes:
+        central.observe_pools = ["ocid1.instancepool.oc1.eu-frankfurt-1.web"]
+    for _ in range(3):
+        node.beat()
+        node.tick()
+    assert (node.agent.outbox.stream_id != before) is observes
+    assert len({beat.stream_id for beat in central.beats}) == 1 + observes
+    assert caplog.text.count("another live agent uses this node's key") == 1
+
+
 @pytest.mark.fault(43)
 def test_who_owns_a_pool_is_still_known_after_a_restart_without_central(
     node: Ticking, central: FakeCentral, tmp_path: Path

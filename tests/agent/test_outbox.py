@@ -62,6 +62,23 @@ def test_stream_and_sequence_survive_a_restart_even_when_all_is_sent(tmp_path: P
     assert [record["sequence"] for record in again.batch(5, 10**6).records] == [3]
 
 
+def test_another_stream_keeps_records_and_goes_on_counting(tmp_path: Path) -> None:
+    outbox = outbox_at(tmp_path / "outbox")
+    outbox.put([entry("one"), entry("two")])
+    before = outbox.stream_id
+    outbox.begin_stream()
+    outbox.put([entry("three")])
+    assert outbox.stream_id != before
+    outbox.acknowledge(before, 3)
+    batch = outbox.batch(10, 10**6)
+    assert (batch.stream_id, [r["sequence"] for r in batch.records]) == (
+        outbox.stream_id,
+        [1, 2, 3],
+    )
+    outbox.close()
+    assert outbox_at(tmp_path / "outbox").stream_id == batch.stream_id
+
+
 def test_a_fact_is_put_once_however_often_it_is_told(tmp_path: Path) -> None:
     outbox = outbox_at(tmp_path / "o.db")
     outbox.put([entry("grown", Worth.FACT, ref="token-1")])

@@ -1,5 +1,6 @@
 """Two live agents of one central and one pool: at any time one of them sizes it."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,6 +133,31 @@ def test_of_two_agents_on_one_key_only_one_sizes_the_pool(scene: Scene) -> None:
     )
     assert len(told) == 1
     assert all(status_document(node.agent)["central"]["duplicate"] for node in scene.nodes.values())
+
+
+@pytest.mark.fault(21)
+def test_a_cloned_machine_loses_no_history_once_it_is_known(scene: Scene, tmp_path: Path) -> None:
+    original = scene.nodes["n1"]
+    shutil.copytree(tmp_path / "n1" / "state", tmp_path / "clone" / "state")
+    own = replace(scene.rig, home=tmp_path / "clone")
+    clone = own.agent(central=original.reached, state_dir=tmp_path / "clone" / "state")
+    scene.nodes["n2"].agent.close()
+    scene.nodes["n2"] = replace(scene.nodes["n2"], agent=clone)
+    assert clone.outbox.stream_id == original.agent.outbox.stream_id
+    scene.run(4)
+    assert clone.outbox.stream_id != original.agent.outbox.stream_id
+    stored = _samples(scene)
+    for _ in range(10):
+        scene.run(0.5)
+        for agent in (original.agent, clone):
+            agent.report_node()
+    scene.run(1)
+    assert _samples(scene) - stored == 2 * 10
+
+
+def _samples(scene: Scene) -> int:
+    (row,) = scene.central.rows("SELECT count(*) AS n FROM metrics WHERE metric_type = 'node_cpu'")
+    return int(row["n"])
 
 
 @pytest.mark.fault(43)
