@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, NO, connect, errors_as_sentences
 from shared.wire_people import AuditRow, AuditVerdict, Retention
 
@@ -66,14 +65,14 @@ def list_rows(limit: int, url: str | None, as_json: bool, **wanted: str | None) 
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
         return
-    table = Table("ID", "TIME (UTC)", "WHO", "ROLE", "ACTION", "WHAT", "RESULT", box=None)
+    table = Listing("ID", "TIME (UTC)", "WHO", "ROLE", "ACTION", "WHAT", "RESULT")
     for row in rows:
         at = f"{row.timestamp:%Y-%m-%d %H:%M:%S}" if row.timestamp else "-"
         result = "ok" if row.status == "SUCCESS" else f"FAILURE: {row.error_message or ''}"
         what = row.resource_name or row.resource_id or "-"
         who = row.user_email or "-"
-        table.add_row(str(row.id), at, who, row.user_role or "-", row.action, what, result)
-    Console().print(table)
+        table.row(str(row.id), at, who, row.user_role or "-", row.action, what, result)
+    table.show()
 
 
 @audit.command()

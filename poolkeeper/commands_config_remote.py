@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
@@ -173,14 +173,14 @@ def history(node: str, limit: int, url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([version.model_dump(mode="json") for version in versions]))
         return
-    table = Table("GENERATION", "HASH", "WHEN", "WHO", "", box=None)
+    table = Listing("GENERATION", "HASH", "WHEN", "WHO", "")
     for one in versions:
         when = f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC" if one.created_at else "-"
         notes = ["active"] if one.is_active else []
         notes += [f"rollback to {one.rollback_of}"] if one.rollback_of else []
         row = (str(one.generation), one.config_hash[:12], when, one.created_by or "-")
-        table.add_row(*row, ", ".join(notes))
-    Console().print(table)
+        table.row(*row, ", ".join(notes))
+    table.show()
 
 
 @click.command()

@@ -3,9 +3,8 @@
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
 from shared.wire_operator import LifecycleRow
 
@@ -45,13 +44,13 @@ def lifecycle(
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
         return
-    table = Table("TIME (UTC)", "NODE", "EVENT", "STATUS", "WHY", "BY", box=None)
+    table = Listing("TIME (UTC)", "NODE", "EVENT", "STATUS", "WHY", "BY")
     for row in rows:
         at = f"{row.timestamp:%Y-%m-%d %H:%M:%S}"
         before = (
             f"{row.previous_status} → " if row.previous_status not in {None, row.new_status} else ""
         )
-        table.add_row(
+        table.row(
             at,
             row.node,
             row.event_type,
@@ -59,7 +58,7 @@ def lifecycle(
             row.reason or "",
             row.triggered_by or "-",
         )
-    Console().print(table)
+    table.show()
 
 
 def _rows(wanted: dict[str, str], limit: int, url: str | None) -> list[LifecycleRow]:

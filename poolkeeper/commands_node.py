@@ -3,10 +3,9 @@
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from poolkeeper.cli import LazyGroup
+from poolkeeper.listing import Listing, plain
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
@@ -74,12 +73,12 @@ def list_nodes(url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in nodes]))
         return
-    table = Table("NODE", "REGION", "STATUS", "POOLS", "LAST HEARTBEAT", "CONFIG", box=None)
+    table = Listing("NODE", "REGION", "STATUS", "POOLS", "LAST HEARTBEAT", "CONFIG")
     for one in nodes:
         seen = f"{one.last_heartbeat:%Y-%m-%d %H:%M:%S} UTC" if one.last_heartbeat else "never"
         row = (one.name, one.region, status_words(one), str(one.pools), seen, config_state(one))
-        table.add_row(*row)
-    Console().print(table)
+        table.row(*row)
+    table.show()
 
 
 @node.command()
@@ -94,8 +93,8 @@ def show(name: str, url: str | None, as_json: bool) -> None:
         click.echo(found.model_dump_json())
         return
     for field, value in found.model_dump(mode="json").items():
-        click.echo(f"{field + ':':20}{'-' if value is None else value}")
-    click.echo(f"{'configuration:':20}{config_state(found)}")
+        click.echo(f"{field + ':':20}{'-' if value is None else plain(str(value))}")
+    click.echo(f"{'configuration:':20}{plain(config_state(found))}")
 
 
 def status_words(one: NodeView) -> str:

@@ -4,11 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from poolkeeper.cli import LazyGroup
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences, segment
 from shared.wire_operator import AnalyticsRow, PoolView
 
@@ -49,15 +47,15 @@ def list_pools(node: str | None, url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in pools]))
         return
-    table = Table("NODE", "POOL", "REGION", "SIZE", "MIN", "MAX", "STATUS", box=None)
+    table = Listing("NODE", "POOL", "REGION", "SIZE", "MIN", "MAX", "STATUS")
     for one in pools:
         reported = one.last_analytics_at is not None  # until then, what is stored is a default
         status = "retired" if one.retired_at else one.status if reported else None
         size = one.current_instances if reported else None
         sizes = (size, one.min_instances, one.max_instances)
         shown = ("–" if value is None else str(value) for value in sizes)
-        table.add_row(one.node, one.name, one.region, *shown, status or "–")
-    Console().print(table)
+        table.row(one.node, one.name, one.region, *shown, status or "–")
+    table.show()
 
 
 @pool.command()
@@ -75,13 +73,13 @@ def show(name: str, hours: float, url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
         return
-    table = Table("TIME (UTC)", "SIZE", "RUNNING", "CPU %", "EVENT", "REASON", box=None)
+    table = Listing("TIME (UTC)", "SIZE", "RUNNING", "CPU %", "EVENT", "REASON")
     for row in rows:
         cpu = "–" if row.avg_cpu_utilization is None else f"{row.avg_cpu_utilization:.0f}"
         sizes = (str(row.current_instances), str(row.active_instances))
-        event, reason = row.scaling_event or "", Text(row.scaling_reason or "")
-        table.add_row(f"{row.timestamp:%Y-%m-%d %H:%M:%S}", *sizes, cpu, event, reason)
-    Console().print(table)
+        event, reason = row.scaling_event or "", row.scaling_reason or ""
+        table.row(f"{row.timestamp:%Y-%m-%d %H:%M:%S}", *sizes, cpu, event, reason)
+    table.show()
 
 
 @pool.command(epilog="\b\nExample:\n  poolkeeper pool events n1/web --hours 168")
@@ -101,12 +99,12 @@ def events(name: str, hours: float, limit: int, url: str | None, as_json: bool) 
     if as_json:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
         return
-    table = Table("TIME (UTC)", "EVENT", "SIZE", "REASON", box=None)
+    table = Listing("TIME (UTC)", "EVENT", "SIZE", "REASON")
     for row in reversed(rows):
         size = _change_of(row)
-        reason = Text(row.scaling_reason or "")
-        table.add_row(f"{row.timestamp:%Y-%m-%d %H:%M:%S}", row.scaling_event or "", size, reason)
-    Console().print(table)
+        reason = row.scaling_reason or ""
+        table.row(f"{row.timestamp:%Y-%m-%d %H:%M:%S}", row.scaling_event or "", size, reason)
+    table.show()
 
 
 def _change_of(row: AnalyticsRow) -> str:

@@ -3,9 +3,8 @@
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
 from shared.wire_edits import RolloutDetail, RolloutView
 
@@ -37,13 +36,11 @@ def list_rollouts(limit: int, url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in found]))
         return
-    table = Table("ID", "WHEN", "WHO", "STATE", "STAGE", "NODES", box=None)
+    table = Listing("ID", "WHEN", "WHO", "STATE", "STAGE", "NODES")
     for one in found:
         when = f"{one.created_at:%Y-%m-%d %H:%M:%S} UTC"
-        table.add_row(
-            str(one.id), when, one.created_by or "-", one.state, _stage(one), _counts(one)
-        )
-    Console().print(table)
+        table.row(str(one.id), when, one.created_by or "-", one.state, _stage(one), _counts(one))
+    table.show()
 
 
 @rollout.command()
@@ -85,10 +82,10 @@ def _tell(found: RolloutDetail, *, as_json: bool) -> None:
         return
     reason = f": {found.reason}" if found.reason else ""
     click.echo(f"Rollout {found.id} is {found.state}, stage {_stage(found)}{reason}")
-    table = Table("NODE", "STAGE", "STATE", "REASON", box=None)
+    table = Listing("NODE", "STAGE", "STATE", "REASON")
     for node in found.nodes:
-        table.add_row(node.node, str(node.stage), node.state, node.reason or "")
-    Console().print(table)
+        table.row(node.node, str(node.stage), node.state, node.reason or "")
+    table.show()
 
 
 def _stage(one: RolloutView) -> str:

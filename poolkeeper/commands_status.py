@@ -10,10 +10,10 @@ from typing import Any
 import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from poolkeeper.commands_node import config_state, every_node, is_behind, status_words
+from poolkeeper.listing import Listing, plain
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
@@ -138,15 +138,16 @@ def view(glance: Glance) -> RenderableType:
     size = sum(one.current_instances or 0 for one in pools if one.last_analytics_at is not None)
     active = sum(one.status == "ACTIVE" for one in glance.nodes)
     totals = f"{active} of {len(glance.nodes)} nodes active, {len(pools)} pools, {size} instances"
-    table = Table("NODE", "REGION", "STATUS", "POOLS", "CONFIG", box=None)
+    nodes = Listing("NODE", "REGION", "STATUS", "POOLS", "CONFIG")
     for one in glance.nodes:
         style = "red" if _is_wrong(one) else ""
         row = (one.name, one.region, status_words(one), str(one.pools), config_state(one))
-        table.add_row(*map(Text, row), style=style)
+        nodes.row(*row, style=style)
     sick = (
-        Text(f"pool {bad.node}/{bad.name}: {bad.status}", style="yellow") for bad in glance.sick
+        Text(plain(f"pool {bad.node}/{bad.name}: {bad.status}"), style="yellow")
+        for bad in glance.sick
     )
-    return Group(Text(totals), table, *sick)
+    return Group(Text(totals), nodes.table, *sick)
 
 
 def _screen(console: Console) -> Live:

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
 from shared.wire_history import KeptFor, Kind, SystemRow
 
@@ -33,7 +32,7 @@ def show(hours: float, limit: int, url: str | None, as_json: bool) -> None:
         click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
         return
     heads = ("TIME (UTC)", "NODES", "POOLS", "INSTANCES", "RUNNING", "MOST IN 24 H", "CPU %")
-    table = Table(*heads, box=None)
+    table = Listing(*heads)
     for row in rows:
         counts = (
             row.active_nodes,
@@ -44,8 +43,8 @@ def show(hours: float, limit: int, url: str | None, as_json: bool) -> None:
         )
         cpu = "–" if row.avg_system_cpu is None else f"{row.avg_system_cpu:.0f}"
         shown = ("–" if count is None else str(count) for count in counts)
-        table.add_row(f"{row.timestamp:%Y-%m-%d %H:%M}", *shown, cpu)
-    Console().print(table)
+        table.row(f"{row.timestamp:%Y-%m-%d %H:%M}", *shown, cpu)
+    table.show()
 
 
 @system.command(epilog="\b\nExample:\n  poolkeeper system retention scaling_events 1095")
@@ -67,7 +66,7 @@ def retention(kind: Kind | None, days: int | None, url: str | None, as_json: boo
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in kept]))
         return
-    table = Table("KIND", "DAYS", box=None)
+    table = Listing("KIND", "DAYS")
     for one in kept:
-        table.add_row(one.kind, str(one.days))
-    Console().print(table)
+        table.row(one.kind, str(one.days))
+    table.show()

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences, segment
 from shared.wire_people import SessionView, UserView
 
@@ -40,12 +39,12 @@ def list_users(url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([one.model_dump(mode="json") for one in found]))
         return
-    table = Table("EMAIL", "NAME", "ROLE", "ROLE SET BY", "LOGS IN WITH", "ACTIVE", box=None)
+    table = Listing("EMAIL", "NAME", "ROLE", "ROLE SET BY", "LOGS IN WITH", "ACTIVE")
     for one in found:
         owner = f"{one.role_owner} (override)" if one.role_override else one.role_owner
         active = "yes" if one.is_active else "no"
-        table.add_row(one.email, one.full_name, one.role, owner, one.auth_provider, active)
-    Console().print(table)
+        table.row(one.email, one.full_name, one.role, owner, one.auth_provider, active)
+    table.show()
 
 
 @user.command()
@@ -223,12 +222,12 @@ def _show(one: UserView, as_json: bool, sentence: str) -> None:
 
 
 def _print_sessions(found: Sequence[SessionView]) -> None:
-    table = Table("ID", "KIND", "SINCE", "LAST SEEN", "FROM", "", box=None)
+    table = Listing("ID", "KIND", "SINCE", "LAST SEEN", "FROM", "")
     for one in found:
         since, seen = (f"{at:%Y-%m-%d %H:%M}" for at in (one.created_at, one.last_seen_at))
         here = "this one" if one.current else ""
-        table.add_row(str(one.id), one.kind, since, seen, one.ip_address or "-", here)
-    Console().print(table)
+        table.row(str(one.id), one.kind, since, seen, one.ip_address or "-", here)
+    table.show()
 
 
 def _new_password(from_stdin: bool) -> str:

@@ -15,6 +15,7 @@ import click
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from poolkeeper.listing import plain
 from shared.wire import Problem
 
 DEFAULT_URL = "http://127.0.0.1:8642"
@@ -159,7 +160,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 def fail(error: OperatorError) -> NoReturn:
     """Print why and exit."""
-    click.echo(f"Error: {error}", err=True)
+    click.echo(f"Error: {plain(str(error))}", err=True)
     show_problems(error)
     raise SystemExit(error.exit_code)
 
@@ -172,7 +173,7 @@ def show_problems(error: OperatorError) -> None:
             where = f"{detail['path']}: " if detail.get("path") else ""
             line = f"{place}: {where}{detail['message']}"
             if line not in str(error):  # the sentence names the first one
-                click.echo(f"  {line}", err=True)
+                click.echo(f"  {plain(line)}", err=True)
 
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -126,3 +126,24 @@ def test_an_account_gets_another_name(central: RunningCentral) -> None:
     assert central.rows("SELECT full_name FROM users WHERE email = 'user@example.com'") == [
         {"full_name": "Uma"}
     ]
+
+
+HOSTILE = "[/red][bold]\x1b]0;title\x07\u202e\x9b2J:skull:"
+SPELT = "[/red][bold]\\x1b]0;title\\x07\\u202e\\x9b2J:skull:"
+
+
+@pytest.mark.parametrize("words", ["status", "node list", "node show n1", "node lifecycle"])
+def test_what_others_wrote_neither_styles_nor_commands_a_terminal(
+    central: RunningCentral, words: str
+) -> None:
+    central.execute(
+        "UPDATE node_state SET failed_hash = active_hash, apply_error = :why "
+        "WHERE active_hash IS NOT NULL",
+        why=HOSTILE,
+    )
+    central.execute(
+        "UPDATE node_lifecycle_logs SET reason = :why WHERE event_type = 'CAME_ONLINE'", why=HOSTILE
+    )
+    out = run(central, *words.split()).output
+    assert SPELT in out
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(out)
