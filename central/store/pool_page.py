@@ -30,18 +30,13 @@ SELECT timestamp, current_instances, active_instances,
        NULLIF(avg_cpu_utilization, 'NaN') AS cpu, NULLIF(max_cpu_utilization, 'NaN') AS cpu_peak,
        NULLIF(avg_memory_utilization, 'NaN') AS memory,
        NULLIF(max_memory_utilization, 'NaN') AS memory_peak,
-       pool_status AS status, scaling_event, scaling_reason, config_hash,
+       scaling_event, scaling_reason,
        decision #>> '{{reasons,-1,code}}' AS code, decision -> 'desired' AS desired,
        decision #> '{{bounds,floor}}' AS floor, decision #> '{{bounds,ceiling}}' AS ceiling
 FROM pool_analytics
 WHERE node_id = :node AND pool_id = :pool AND {_SINCE}
   AND timestamp >= {_LAST} - interval '4 hours'
 ORDER BY timestamp DESC, id DESC LIMIT :limit
-"""  # noqa: S608 # built of this module's constants
-_EXPLAINED = f"""
-SELECT timestamp, current_instances, config_hash, decision FROM pool_analytics
-WHERE node_id = :node AND pool_id = :pool AND {_SINCE} AND decision ? 'votes'
-ORDER BY timestamp DESC, id DESC LIMIT 1
 """  # noqa: S608 # built of this module's constants
 _VERSIONS = """
 SELECT created_at, config_hash, octet_length(yaml_config) AS size FROM node_configurations
@@ -90,13 +85,6 @@ def newest(connection: Connection, pool: dict[str, Any], limit: int) -> list[dic
     values = {**_keys(pool), "last": pool["last_analytics_at"], "limit": limit}
     rows = connection.execute(text(_NEWEST), values).mappings()
     return [{**row, **{name: count(row[name]) for name in COUNTS}} for row in rows]
-
-
-def explained(connection: Connection, pool: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest row whose decision tells every vote; agents write one when the reason changes."""
-    values = {**_keys(pool), "last": pool["last_analytics_at"]}
-    row = connection.execute(text(_EXPLAINED), values).mappings().first()
-    return None if row is None else dict(row)
 
 
 def bounds(

@@ -1,17 +1,19 @@
 """The last decisions about a pool in plain words. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.config.models import Config
-from shared.engine.model import Edge
+from shared.config.policy_models import Policy, TargetTracking
+from shared.engine.decide import decide
+from shared.engine.model import Memory, Observation, PoolState, Reading, Vote
+from shared.engine.plan import Plan
 from shared.engine.wording import amount, instances
 
 MOST_SHOWN = 12
-ABSURD = 1e15  # of a metric; an integer of JSON may be too long for a float
-SAME = ("current_instances", "config_hash")
+CALM = 50.0
 SILENT = "The agent gave no reason."
 
 
@@ -53,61 +55,43 @@ def runs(rows: Iterable[Mapping[str, Any]], most: int = MOST_SHOWN) -> list[Run]
     return found
 
 
-def edges(
-    explained: Mapping[str, Any] | None, newest: Mapping[str, Any], percent: Mapping[str, bool]
-) -> list[str]:
-    """What would change the size, such as "cpu adds 1 above 66 %".
+def edges(config: Config | None, pool: str, size: int, active: int, now: datetime) -> list[str]:
+    """What would change the size, such as "cpu adds 1 above CpuUtilization 66 %".
 
-    A decision that was explained at another size or under another configuration tells nothing of
-    now. `percent` says which policies read percentages.
+    The engine itself is asked, for a pool of that size that is on target and whose running
+    instances all report. An override silences policies: then there is nothing to tell.
     """
-    if explained is None or not _still_holds(explained, newest):
+    if config is None or config.pool(pool) is None:
         return []
-    size = newest["current_instances"]
-    lines = []
-    votes = explained["decision"]["votes"]
-    for vote in votes if isinstance(votes, list) else []:
-        if isinstance(vote, dict):
-            policy = str(vote.get("policy"))
-            lines += _edges(policy, vote, size, percent=percent.get(policy, False))
-    return lines
-
-
-def percent_policies(config: Config | None, pool: str) -> dict[str, bool]:
-    """Whether each policy of a pool reads percentages."""
-    pools: Sequence[Any] = [] if config is None else config.pools
-    return {
-        policy.name: policy.is_percent
-        for found in pools
-        if found.name == pool
-        for policy in found.policies
+    plan = Plan.of(config, pool)
+    at = now.replace(tzinfo=UTC)
+    readings = {
+        policy.name: _calm(policy, size, active, at - plan.pool.metric_lag)
+        for policy in plan.pool.policies
     }
+    state = PoolState(size, active, "RUNNING")
+    verdict = decide(plan, Observation(at, state, metrics=readings), Memory()).verdict
+    if verdict.bounds.override is not None:
+        return []
+    percent = {name: percent for name, percent, _ in plan.voters}
+    return [line for vote in verdict.votes for line in _edges(vote, size, percent[vote.policy])]
 
 
-def _still_holds(explained: Mapping[str, Any], newest: Mapping[str, Any]) -> bool:
-    bounds = explained["decision"].get("bounds")
-    in_force = isinstance(bounds, dict) and bounds.get("override") is None
-    return in_force and all(explained[name] == newest[name] for name in SAME)
+def _calm(policy: Policy, size: int, active: int, at: datetime) -> Reading:
+    """A reading that asks for nothing; what it would take to ask does not depend on it."""
+    value = CALM
+    if isinstance(policy, TargetTracking):
+        value = float(policy.target) * (max(size, 1) if policy.per_instance else 1)
+    return Reading(value=value, at=at, samples=active)
 
 
-def _edges(policy: str, vote: Mapping[str, Any], size: int, *, percent: bool) -> list[str]:
+def _edges(vote: Vote, size: int, percent: bool) -> list[str]:
     lines = []
-    grows, shrinks = _edge(vote.get("grows")), _edge(vote.get("shrinks"))
-    if grows is not None and grows.size > size:
-        above = amount(grows.value, percent=percent)
-        lines.append(f"{policy} adds {grows.size - size} above {above}")
-    if shrinks is not None and shrinks.size < size:
-        below = amount(shrinks.value, percent=percent)
-        fewer = instances(size - shrinks.size)
-        lines.append(f"{policy} could do with {fewer} less below {below}")
+    if vote.grows is not None and vote.grows.size > size:
+        above = amount(vote.grows.value, percent=percent)
+        lines.append(f"{vote.policy} adds {vote.grows.size - size} above {vote.label} {above}")
+    if vote.shrinks is not None and vote.shrinks.size < size:
+        below = amount(vote.shrinks.value, percent=percent)
+        fewer = instances(size - vote.shrinks.size)
+        lines.append(f"{vote.policy} could do with {fewer} less below {vote.label} {below}")
     return lines
-
-
-def _edge(told: object) -> Edge | None:
-    """An edge out of a decision, which is whatever an agent sent."""
-    if not isinstance(told, dict):
-        return None
-    value, size = told.get("value"), told.get("size")
-    if isinstance(value, bool) or not isinstance(value, int | float) or type(size) is not int:
-        return None
-    return Edge(float(value), size) if abs(value) < ABSURD else None

@@ -9,12 +9,14 @@ from sqlalchemy import Connection
 
 from central.store import charts, events, pool_page
 from central.store.records import Page
+from central.web import wording
 from central.web.past_bounds import ConfigReader, bounds_then
 from shared.config.models import Config
 from shared.config.policy_models import TargetTracking
 
 MOST_MARKS = 1000
 MOST_POLICIES = 5
+LONGEST_REASON = 400
 ORIGIN = datetime(2000, 1, 1)  # noqa: DTZ001 # steps are counted from here, in bare UTC
 Column = list[float | None]
 
@@ -157,7 +159,7 @@ def _mark(row: Mapping[str, Any]) -> dict[str, Any]:
         "at": _epoch(row["timestamp"]),
         "kind": row["scaling_event"],
         "size": f"{before} → {to}" if made else str(row["current_instances"]),
-        "reason": row["scaling_reason"] or "",
+        "reason": wording.clipped(row["scaling_reason"], LONGEST_REASON),
     }
 
 

@@ -26,6 +26,8 @@ SOON = 10  # changes of the next two weeks that are shown at once
 OLD = timedelta(minutes=5)  # a row comes every minute: then the numbers are not of now
 Key = Annotated[str, Query(alias="range", max_length=10)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+YEAR_2100 = 4_102_444_800
+MOST_EVENTS = 10_000  # in one file
 SERIES = ("size", "running", "floor", "ceiling", "demand", "cpu", "memory")
 
 
@@ -47,13 +49,12 @@ def pool_page_of(
         request,
         "pool.html",
         **values,
-        **{name: value for name, value in actions_of(found, config, now).items() if name != "pool"},
+        **actions_of(found, config, now),
         spans=list(SPANS.values()),
         span=span,
         plot=plot.as_json(),
         plot_url=f"/pools/{found['id']}/plot?range={span.key}",
         table=_table(plot),
-        series=SERIES,
         marks=[
             (datetime.fromtimestamp(mark["at"], UTC), mark)
             for mark in plot.marks[: -TABLE_ROWS - 1 : -1]
@@ -81,7 +82,7 @@ def plot_of(
     deps: Parts,
     _actor: Reader,
     key: Key = USUAL,
-    since: Annotated[int, Query(ge=0, le=2**40)] = 0,
+    since: Annotated[int, Query(ge=0, le=YEAR_2100)] = 0,
 ) -> JSONResponse:
     """The plot's columns, or only those from `since` (seconds since 1970) on."""
     span = SPANS.get(key, SPANS[USUAL])
@@ -96,19 +97,21 @@ def plot_of(
 
 
 def _live(connection: Connection, pool: dict[str, Any], config: Config | None) -> dict[str, Any]:
-    now = fleet.database_now(connection)
+    now, name = fleet.database_now(connection), pool["name"]
     rows = pool_page.newest(connection, pool, RECENT_ROWS)
     newest = rows[0] if rows else None
-    explained = None if newest is None else pool_page.explained(connection, pool)
-    ahead = None if pool["retired_at"] else coming.preview(config, pool["name"], now)
-    percent = decided.percent_policies(config, pool["name"])
+    ahead = None if pool["retired_at"] else coming.preview(config, name, now)
+    edges = []
+    if newest is not None and pool["running_hash"] == pool["active_hash"]:
+        sizes = newest["current_instances"], newest["active_instances"]
+        edges = decided.edges(config, name, *sizes, now)
     return {
         "now": now,
         "pool": pool,
         "newest": newest,
         "is_old": newest is None or now - newest["timestamp"] > OLD,
         "runs": decided.runs(rows),
-        "edges": [] if newest is None else decided.edges(explained, newest, percent),
+        "edges": edges,
         "config": config,
         "ahead": ahead,
         "next_change": None if ahead is None or len(ahead.changes) < 2 else ahead.changes[1],
@@ -130,6 +133,5 @@ def _api(pool: dict[str, Any], what: str, span: Span, now: datetime, step: int |
     """Where the API gives the same history as CSV."""
     start, end = ((now - back).isoformat() + "Z" for back in (span.length, timedelta(0)))
     query = {"from": start, "to": end, "format": "csv"}
-    if step is not None:
-        query["step"] = str(step)
+    query |= {"limit": str(MOST_EVENTS)} if step is None else {"step": str(step)}
     return f"/v1/pools/{quote(pool['oracle_pool_id'], safe='')}/{what}?{urlencode(query)}"

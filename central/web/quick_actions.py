@@ -45,7 +45,8 @@ def preview(
     except ApiError as error:
         values = actions_of(pool, config, now)
         values["typed"] |= {name: form.raw(name) for name in FIELDS if form.all(name)}
-        return page(request, "quick_actions.html", status=error.status, problem=error, **values)
+        values |= {"pool": pool, "back": pool_path(pool), "problem": error}
+        return page(request, "quick_actions.html", status=error.status, **values)
     return _shown(request, pool, wish, shown)
 
 
@@ -78,8 +79,6 @@ def actions_of(pool: dict[str, Any], config: Config | None, now: datetime) -> di
     typed |= {"lasts": "2", "unit": "hours", "days": "mon-fri", "bound": "at_least"}
     typed |= {"min": str(pool["min_instances"]), "max": str(pool["max_instances"])}
     return {
-        "pool": pool,
-        "back": pool_path(pool),
         "schedules": schedules,
         "override": next(in_force, None),
         "typed": typed,

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from central.web.decided import edges, runs
+from shared.config.loader import load
+from shared.config.models import Config
+from tests.heartbeats import CONFIG
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -17,7 +20,6 @@ def row(minute: int, code: str, size: int = 4, event: str | None = None) -> dict
         "current_instances": size,
         "scaling_event": event,
         "scaling_reason": f"{code} at {minute}",
-        "config_hash": "h",
     }
 
 
@@ -60,33 +62,54 @@ def test_no_rows_are_no_decisions() -> None:
     assert runs([]) == []
 
 
-VOTE = {
-    "policy": "cpu",
-    "grows": {"value": 66.0, "size": 6},
-    "shrinks": {"value": 45.0, "size": 3},
-}
+TRACKING = load(
+    f"""{CONFIG}    policies:
+      - {{name: cpu, type: target_tracking, metric: CpuUtilization, target: 60}}
+      - name: memory
+        type: step
+        metric: MemoryUtilization
+        scale_out: {{for: 3m, steps: [{{above: 80, add: 2}}]}}
+        scale_in: {{for: 10m, steps: [{{below: 30, remove: 1}}]}}
+      - name: queue
+        type: target_tracking
+        namespace: jobs
+        query: "Depth[1m].max()"
+        unit: count
+        per_instance: true
+        target: 100
+""".encode()
+)
+AT_FOUR = [
+    "cpu adds 1 above CpuUtilization 66 %",
+    "cpu could do with 1 instance less below CpuUtilization 45 %",
+    "memory adds 2 above MemoryUtilization 80 %",
+    "memory could do with 1 instance less below MemoryUtilization 30 %",
+    "queue adds 1 above queue 440",
+    "queue could do with 1 instance less below queue 300",
+]
 
 
-def explained(**changes: Any) -> dict[str, Any]:
-    decision = {"votes": [VOTE], "bounds": {"override": changes.pop("override", None)}}
-    return {"current_instances": 4, "config_hash": "h", "decision": decision, **changes}
+def test_the_engine_tells_what_would_change_the_size() -> None:
+    assert edges(TRACKING, "web", 4, 4, NOON) == AT_FOUR
 
 
-def test_edges_tell_what_would_change_the_size() -> None:
-    assert edges(explained(), row(0, "on_target"), {"cpu": True}) == [
-        "cpu adds 2 above 66 %",
-        "cpu could do with 1 instance less below 45 %",
-    ]
-    assert edges(explained(), row(0, "x"), {})[0] == "cpu adds 2 above 66"
+def test_the_database_s_bare_clock_is_utc() -> None:
+    assert edges(TRACKING, "web", 4, 4, NOON.replace(tzinfo=None)) == AT_FOUR
 
 
-STALE = [{"current_instances": 5}, {"config_hash": "another"}, {"override": "a fair"}]
+@pytest.mark.parametrize(("size", "active"), [(0, 0), (1, 0), (4, 2), (5000, 5000)])
+def test_every_size_can_be_asked_about(size: int, active: int) -> None:
+    assert all(line for line in edges(TRACKING, "web", size, active, NOON))
 
 
-@pytest.mark.parametrize("change", STALE)
-def test_edges_of_another_size_configuration_or_time_are_not_told(change: dict[str, Any]) -> None:
-    assert edges(explained(**change), row(0, "on_target"), {"cpu": True}) == []
+@pytest.mark.parametrize(("config", "pool"), [(None, "web"), (TRACKING, "other")])
+def test_of_a_pool_that_is_not_configured_there_is_nothing_to_tell(
+    config: Config | None, pool: str
+) -> None:
+    assert edges(config, pool, 4, 4, NOON) == []
 
 
-def test_without_an_explanation_there_are_no_edges() -> None:
-    assert edges(None, row(0, "on_target"), {}) == []
+def test_an_override_silences_the_policies() -> None:
+    lease = "{pool: web, target_instances: 9, until: 2026-03-02T13:00:00Z, reason: a fair}"
+    held = load(f"{CONFIG}overrides:\n  - {lease}\n".encode())
+    assert edges(held, "web", 4, 4, NOON) == []
