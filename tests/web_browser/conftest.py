@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from tests.central_server import eventually
 from tests.chromium import SCREENS, Look, Window, chromium
 from tests.web_world import PASSWORD, YAML, WebWorld, address, web_world
 
 collect_ignore_glob = [] if os.environ.get("CHROMIUM") else ["test_*.py"]
 Open = Callable[..., Window]
+PATCH = {"kind": "set", "path": "pools.*.limits.max", "value": 12}
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebWorld]:
         key = found.central.create_node("alpha")
         found.central.push("alpha", YAML)
         found.start_agent_with("alpha", key)
+        found.remember_a_day()
+        patch = {"nodes": ["alpha"], "edits": [PATCH]}
+        ops = found.central.operator()
+        eventually(lambda: ops.post("/v1/rollouts", json=patch).is_success, within=90)
         yield found
 
 
