@@ -1,47 +1,55 @@
 """Reading back: pools, their analytics, and what happened to nodes."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, TypeAdapter
 
-from central.csv_text import as_csv
-from central.deps import Parts, Reader, aware
-from central.errors import ApiError
+from central.deps import Parts, Reader
+from central.routes.charts import CSV, After, Between, Form, Limit, answer
 from central.store import history
+from central.store.records import Page
 from shared.wire_operator import AnalyticsRow, LifecycleRow, PoolView
 
 router = APIRouter(prefix="/v1", tags=["history"])
-CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+RowId = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 
 
-@router.get("/pools")
+@router.get("/pools", response_model=list[PoolView], responses=CSV)
 def list_pools(
-    deps: Parts, _actor: Reader, node: Annotated[str | None, Query(max_length=255)] = None
-) -> list[PoolView]:
-    """Pools by node and name; `retired_at` tells those that left their YAML."""
+    deps: Parts,
+    _actor: Reader,
+    node: Annotated[str | None, Query(max_length=255)] = None,
+    after: RowId = None,
+    limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+    form: Form = "json",
+) -> Response:
+    """Pools by node and name; `retired_at` tells those that left their YAML.
+
+    All of them without `limit`; `after` continues after the pool of that id.
+    """
     with deps.engine.connect() as connection:
-        rows = history.list_pools(connection, node=node)
-    return [PoolView.model_validate(aware(row)) for row in rows]
+        rows = history.list_pools(connection, node=node, after=after, limit=limit)
+    return answer(PoolView, rows, form)
 
 
-@router.get("/pools/{pool:path}/analytics")
+@router.get("/pools/{pool:path}/analytics", response_model=list[AnalyticsRow], responses=CSV)
 def pool_analytics(
     pool: str,
     deps: Parts,
     _actor: Reader,
-    start: Annotated[AwareDatetime, Query(alias="from")],
-    end: Annotated[AwareDatetime, Query(alias="to")],
-    limit: Annotated[int, Query(ge=1, le=50_000)] = 10_000,
-) -> list[AnalyticsRow]:
-    """A pool's rows in a time range, oldest first; a pool is named by OCID, name or NODE%2FNAME."""
-    if end <= start:
-        raise ApiError(422, "invalid", "`to` must be later than `from`.")
+    between: Between,
+    after: After = None,
+    limit: Limit = 10_000,
+    form: Form = "json",
+) -> Response:
+    """A pool's rows as they came, oldest first; a pool is named by OCID, name or NODE%2FNAME.
+
+    To continue, `from` is the last row's `timestamp` and `after` its `id`.
+    """
     with deps.engine.connect() as connection:
         found = history.find_pool(connection, pool)
-        rows = history.pool_rows(connection, found["id"], _naive(start), _naive(end), limit)
-    return [AnalyticsRow.model_validate(aware(row)) for row in rows]
+        rows = history.pool_rows(connection, found["id"], Page(*between, after, limit))
+    return answer(AnalyticsRow, rows, form)
 
 
 @router.get("/lifecycle", response_model=list[LifecycleRow], responses=CSV)
@@ -50,21 +58,13 @@ def lifecycle(
     _actor: Reader,
     node: Annotated[str | None, Query(max_length=255)] = None,
     event: Annotated[str | None, Query(max_length=50)] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    before: RowId = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
-    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+    form: Form = "json",
 ) -> Response:
     """What happened to nodes, newest first; `before` continues after the last row's id."""
     with deps.engine.connect() as connection:
         rows = history.lifecycle_page(
             connection, node=node, event=event, before=before, limit=limit
         )
-    found = [LifecycleRow.model_validate(aware(row)) for row in rows]
-    if form == "csv":
-        return Response(as_csv(LifecycleRow, found), media_type="text/csv")
-    content = TypeAdapter(list[LifecycleRow]).dump_json(found)
-    return Response(content, media_type="application/json")
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return answer(LifecycleRow, rows, form)

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from central.deps import Editor, Parts, Reader, audited, aware
+from central.routes.charts import CSV, Form, answer
 from central.store import nodes
 from central.store.audit import Event
 from shared.wire_operator import CreatedNode, NewNode, NodeView
@@ -21,17 +22,18 @@ def create_node(body: NewNode, deps: Parts, actor: Editor) -> CreatedNode:
     return CreatedNode(id=node_id, name=body.name, region=body.region, api_key=secret.text)
 
 
-@router.get("")
+@router.get("", response_model=list[NodeView], responses=CSV)
 def list_nodes(
     deps: Parts,
     _actor: Reader,
     after: Annotated[str | None, Query(max_length=255)] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> list[NodeView]:
+    form: Form = "json",
+) -> Response:
     """Nodes by name, from the one after `after` on."""
     with deps.engine.connect() as connection:
         rows = nodes.page(connection, after=after, limit=limit)
-    return [NodeView.model_validate(aware(row)) for row in rows]
+    return answer(NodeView, rows, form)
 
 
 @router.get("/{name}")

@@ -2,12 +2,13 @@
 
 import json
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, or_, select, tuple_
 
 from central.errors import ApiError, not_found
+from central.store.records import Page, paged
 from central.tables import nodes, pools
 from central.tables_history import node_lifecycle_logs as lifecycle
 from central.tables_history import pool_analytics as analytics
@@ -21,15 +22,33 @@ UTILISATION = (
 RECENT = 10_000  # rows: enough to have met every kind of event that happens
 
 
-def list_pools(connection: Connection, *, node: str | None = None) -> list[dict[str, Any]]:
-    """Pools by node and name, retired ones included."""
+def list_pools(
+    connection: Connection,
+    *,
+    node: str | None = None,
+    after: int | None = None,
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """Pools by node and name, retired ones included; from the one after the pool `after` on."""
     statement = (
         select(pools, nodes.c.name.label("node"))
         .join_from(pools, nodes, nodes.c.id == pools.c.node_id)
         .order_by(nodes.c.name, pools.c.name, pools.c.id)
+        .limit(limit)
     )
     if node is not None:
         statement = statement.where(nodes.c.name == node)
+    if after is not None:
+        place = (
+            select(nodes.c.name, pools.c.name, pools.c.id)
+            .join_from(pools, nodes, nodes.c.id == pools.c.node_id)
+            .where(pools.c.id == after)
+        )
+        last = connection.execute(place).one_or_none()
+        if last is None:
+            raise not_found("pool", after)
+        here = tuple_(nodes.c.name, pools.c.name, pools.c.id)
+        statement = statement.where(here > tuple_(*last))
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
@@ -70,26 +89,18 @@ def pool_of(connection: Connection, node: str, ocid: str) -> dict[str, Any] | No
     return None if row is None else dict(row)
 
 
-def pool_rows(
-    connection: Connection, pool_id: int, start: datetime, end: datetime, limit: int
-) -> list[dict[str, Any]]:
-    """Analytics of a pool with an event time in [start, end), oldest first.
+def pool_rows(connection: Connection, pool_id: int, page: Page) -> list[dict[str, Any]]:
+    """Analytics of a pool with an event time in the page, oldest first.
 
     Rows carry the event's time, partitions the time of receipt: the bound on `received_at` is
     what lets PostgreSQL skip days. Clocks may differ by a day, history may come late.
     """
-    statement = (
-        select(analytics)
-        .where(
-            analytics.c.pool_id == pool_id,
-            analytics.c.timestamp >= start,
-            analytics.c.timestamp < end,
-            analytics.c.received_at >= func.least(start, func.now()) - timedelta(days=1),
-        )
-        .order_by(analytics.c.timestamp, analytics.c.id)
-        .limit(limit)
+    statement = select(analytics).where(
+        analytics.c.pool_id == pool_id,
+        analytics.c.received_at >= func.least(page.start, func.now()) - timedelta(days=1),
     )
-    return [_finite(dict(row)) for row in connection.execute(statement).mappings()]
+    found = connection.execute(paged(statement, analytics, page))
+    return [_finite(dict(row)) for row in found.mappings()]
 
 
 def lifecycle_page(

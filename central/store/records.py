@@ -41,7 +41,7 @@ def metric_rows(
         statement = statement.where(func.coalesce(metrics.c.pool_id, 0) == pool)
     if metric is not None:
         statement = statement.where(metrics.c.metric_type == metric)
-    rows = [dict(row) for row in connection.execute(_paged(statement, metrics, page)).mappings()]
+    rows = [dict(row) for row in connection.execute(paged(statement, metrics, page)).mappings()]
     for row in rows:
         row["value"] = None if math.isnan(row["value"]) else row["value"]
     return rows
@@ -49,7 +49,7 @@ def metric_rows(
 
 def system_rows(connection: Connection, page: Page) -> list[dict[str, Any]]:
     """The fleet over time."""
-    statement = _paged(select(system_analytics), system_analytics, page)
+    statement = paged(select(system_analytics), system_analytics, page)
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
@@ -70,7 +70,8 @@ def schedule_rows(
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def _paged(statement: Select[Any], table: Table, page: Page) -> Select[Any]:
+def paged(statement: Select[Any], table: Table, page: Page) -> Select[Any]:
+    """A statement narrowed to a page of a table that has a `timestamp` and an `id`."""
     moment, key = table.c.timestamp, table.c.id
     first = moment >= page.start
     if page.after is not None:

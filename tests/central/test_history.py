@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.central_server import RunningCentral
@@ -82,3 +83,44 @@ def test_lifecycle_pages_backwards(store: RunningCentral) -> None:
     assert [r["event_type"] for r in older] == ["ACTIVATED"]
     page = reader.get(f"/v1/lifecycle?before={newest['id']}&limit=1").json()
     assert page == older
+
+
+def test_analytics_continue_after_a_row_even_of_the_same_instant(store: RunningCentral) -> None:
+    store.execute("UPDATE pool_analytics SET timestamp = '2026-03-02 12:01:00'")
+    every = rows(store, "web", 0, 9)
+    last, seen = every[1], [every[0]["id"], every[1]["id"]]
+    query = {"from": last["timestamp"], "to": "2026-03-02T13:00:00Z", "after": last["id"]}
+    path = "/v1/pools/web/analytics"
+    rest = store.operator("USER").get(path, params=query).json()
+    assert seen + [row["id"] for row in rest] == [row["id"] for row in every]
+
+
+def test_pools_continue_after_a_pool(store: RunningCentral) -> None:
+    reader = store.operator("USER")
+    for name in ("n0", "n2"):
+        store.create_node(name)
+        store.push(name, CONFIG.replace(WEB, WEB + name))
+    every = reader.get("/v1/pools").json()
+    assert [pool["node"] for pool in every] == ["n0", "n1", "n2"]
+    first = reader.get("/v1/pools", params={"limit": 1}).json()
+    rest = reader.get("/v1/pools", params={"after": first[0]["id"], "limit": 5}).json()
+    assert first + rest == every
+    assert reader.get("/v1/pools", params={"after": every[-1]["id"]}).json() == []
+
+
+LISTS = {
+    "/v1/nodes": ("id,name,region", "n1"),
+    "/v1/pools": ("id,node,name", "n1"),
+    "/v1/pools/web/analytics?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z": ("id,time", WEB),
+    "/v1/lifecycle": ("id,node,event_type", "ACTIVATED"),
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_lists_are_there_as_csv(store: RunningCentral, path: str) -> None:
+    head, word = LISTS[path]
+    answer = store.operator("USER").get(path, params={**httpx.URL(path).params, "format": "csv"})
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    first, *lines = answer.text.splitlines()
+    assert first.startswith(head)
+    assert word in lines[0]
