@@ -38,6 +38,14 @@ def test_no_two_nodes_of_a_tenancy_read_at_the_same_instant(nodes: dict[int, str
         assert own[-1] < SPREAD_SECONDS
 
 
+@pytest.mark.parametrize(("nodes", "last"), [(1, 0), (10, 9), (60, 59), (120, 59.5), (200, 59.7)])
+def test_few_nodes_wait_a_second_for_each_other_and_many_share_a_minute(
+    nodes: int, last: float
+) -> None:
+    found = shares((number, "a") for number in range(nodes))
+    assert found[nodes - 1].phase_seconds == pytest.approx(last)
+
+
 def test_the_order_in_which_nodes_are_counted_changes_nothing() -> None:
     assert shares([(1, "a"), (2, "a"), (3, "b")]) == shares([(3, "b"), (2, "a"), (1, "a")])
 
@@ -60,7 +68,7 @@ def test_every_answer_brings_the_share_of_the_nodes_tenancy(central: RunningCent
     _count(central)
     found = [answer.metrics_budget for answer in _beat_all(central, keys, tenancies, 2)]
     told = [(one.requests_per_second, one.phase_seconds) for one in found if one is not None]
-    assert told == [(4, 0), (4, 30), (8, 0), (8, 0)]
+    assert told == [(4, 0), (4, 1), (8, 0), (8, 0)]
 
 
 GONE: dict[str, tuple[str, int]] = {
