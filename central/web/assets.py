@@ -1,11 +1,12 @@
 """What pages load beside themselves: styles and scripts, from this host only."""
 
+import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from central.errors import not_found
 
@@ -29,6 +30,12 @@ def asset_bytes(name: str) -> bytes:
 
 
 @cache
+def packed_bytes(name: str) -> bytes:
+    """An asset as browsers take it over a slow line; packed once."""
+    return gzip.compress(asset_bytes(name), mtime=0)
+
+
+@cache
 def asset_names() -> frozenset[str]:
     """Every asset, as a path below the folder."""
     found = (path for path in FOLDER.rglob("*") if path.suffix in TYPES)
@@ -47,9 +54,14 @@ def asset_url(name: str) -> str:
 
 
 @router.get("/assets/{name:path}")
-def asset(name: str, v: Annotated[str | None, Query(max_length=64)] = None) -> Response:
+def asset(
+    name: str, request: Request, v: Annotated[str | None, Query(max_length=64)] = None
+) -> Response:
     """One asset; an address with the right fingerprint never changes."""
     content = asset_bytes(name)
     caching = FOREVER if v == fingerprint(name) else "no-cache"
-    kind = TYPES[Path(name).suffix]
-    return Response(content, media_type=kind, headers={"Cache-Control": caching})
+    headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = packed_bytes(name)
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, media_type=TYPES[Path(name).suffix], headers=headers)
