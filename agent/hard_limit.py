@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _Result = TypeVar("_Result")
+_SLICE = 0.25
 
 
 class OutOfTimeError(Exception):
@@ -56,11 +57,21 @@ class HardLimit:
         with self._lock:
             return self._running >= self._most
 
-    def run(self, job: Callable[[], _Result], seconds: float) -> _Result:
+    def run(
+        self,
+        job: Callable[[], _Result],
+        seconds: float,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> _Result:
         """Return what the job returns, and raise what it raises.
 
+        Args:
+            job: what to do.
+            seconds: of real time that it has.
+            is_over: asked now and then; True gives it up before.
+
         Raises:
-            OutOfTimeError: it did not end in so many seconds of real time, or was not begun.
+            OutOfTimeError: it did not end in its time, or was not begun.
         """
         with self._lock:
             if self._running >= self._most:
@@ -75,8 +86,13 @@ class HardLimit:
                 self._running -= 1
 
         threading.Thread(target=work, name=self._name, daemon=True).start()
-        if not attempt.ended.wait(seconds):
-            raise OutOfTimeError(f"nothing whole came within {seconds:.0f} s", was_begun=True)
+        left = seconds
+        while not attempt.ended.wait(min(_SLICE, left)):
+            left -= _SLICE
+            if is_over():
+                raise OutOfTimeError("it was given up before its time", was_begun=True)
+            if left <= 0:
+                raise OutOfTimeError(f"nothing whole came within {seconds:.0f} s", was_begun=True)
         if attempt.error is not None:
             raise attempt.error
         return attempt.result

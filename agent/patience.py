@@ -22,6 +22,8 @@ _METRICS_TURN, _OTHERS_TURN = 10.0, 60.0
 _A_WRITE_NEEDS = 13.0
 """Seconds to connect and be answered: a write that is given up is unknown, so it gets them all."""
 _LEAST_SECONDS = 0.1
+_WRITES_DRAIN = 5.0
+"""Seconds that a write has left when the agent is told to stop; the next start reads it back."""
 _MOST_HANGING = 32
 
 
@@ -107,10 +109,23 @@ class PatientCaller:
         """Make one attempt, and give it up when the call's time is over."""
         left = max(deadline - self._pace.monotonic(), _LEAST_SECONDS)
         try:
-            return self._limit.run(partial(self._send, call), left)
+            return self._limit.run(partial(self._send, call), left, self._stopped(call))
         except OutOfTimeError as error:
             cause = causes.late if error.was_begun else causes.unsent
             raise CallError(cause(call, str(error))) from error
+
+    def _stopped(self, call: Call) -> Callable[[], bool]:
+        """Say when an agent that is told to stop gives a call up: a read at once, a write later."""
+        pace, patience = self._pace, _WRITES_DRAIN if call.is_write else 0.0
+        since: list[float] = []
+
+        def is_over() -> bool:
+            if not pace.sleep(0):
+                return False
+            since.append(pace.monotonic())
+            return since[-1] - since[0] >= patience
+
+        return is_over
 
     def _breaker(self, call: Call) -> Breaker:
         with self._lock:

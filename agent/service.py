@@ -57,7 +57,7 @@ class Agent:
         self.workers = _workers(around.threads, problem)
         self._guard = read_guard(settings.guard_file)
         self._trace = Trace(settings.trace_file)
-        self.ticker = Ticker(self._parts(ports), ports.source, self.workers)
+        self.ticker = Ticker(self._parts(ports), ports.source, self.workers, around.stop.is_set)
         self.central: WatchedCentral | None = None
         if ports.central is not None:
             self.central = WatchedCentral(ports.central, around.wall)

@@ -1,7 +1,7 @@
 """One tick: every site is read once, and every pool of it has its turn."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -33,11 +33,18 @@ class _Part:
 class Ticker:
     """Runs ticks. A slow or failing site delays neither the others nor the next tick."""
 
-    def __init__(self, parts: Parts, source: MetricSource, workers: Workers) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        source: MetricSource,
+        workers: Workers,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._parts = parts
         self._restraints = Restraints(parts.guard, NativeWatch(parts.pools))
         self._source = source
         self._workers = workers
+        self._is_stopping = is_stopping
         self._turns = Turns(parts)
         self.troubles: dict[Site, str] = {}
 
@@ -77,6 +84,8 @@ class Ticker:
         self._restraints.native.refresh(part.site, part.now)
         wanted = [plan.pool for plan in part.plans]
         view = look(self._parts.pools, self._source, part.site, wanted, part.now)
+        if self._is_stopping():
+            return  # what was read in a hurry is no reason to say or do anything
         self._note(part.site, view)
         for plan in part.plans:
             turn = self._turn(plan, view, part)

@@ -176,6 +176,36 @@ def test_it_says_ready_with_the_first_configuration_and_ends_cleanly_on_sigterm(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("operation", "within"), [("ListInstancePools", 4), ("UpdateInstancePool", 9)]
+)
+def test_a_call_that_hangs_does_not_hold_up_the_end(
+    node: Node, operation: str, within: float
+) -> None:
+    """A read is given up at once; a write has five seconds more, and is read back later."""
+    yaml = config_yaml(pool_yaml("web", policies=POLICIES, cooldown="{scale_out: 1h}"))
+    hangs = Rule(operation=operation, reply_latency_seconds=14, count=1)
+    process = node.start(yaml)
+    until(lambda: "WATCHDOG=1" in node.told())
+    asked = node.server.world.requests.by_operation().get(operation, 0)
+    node.server.world.faults = Faults(metrics_per_second=None, rules=(hangs,))
+    node.demand(390)
+    until(lambda: node.server.world.requests.by_operation().get(operation, 0) > asked)
+
+    begin = datetime.now(UTC)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0, node.log()
+    assert datetime.now(UTC) - begin < timedelta(seconds=within)
+    assert "Traceback" not in node.log()
+    assert "cannot schedule" not in node.log()
+
+    node.start(yaml)
+    until(lambda: node.size() == 5)
+    node.let_pass(timedelta(minutes=3))
+    assert [size for _, size in node.resizes()] == [5]
+
+
+@pytest.mark.slow
 def test_sighup_reads_the_file_again_and_a_bad_file_changes_nothing(node: Node) -> None:
     process = node.start(config_yaml(pool_yaml("web", policies="[]")))
     until(lambda: "READY=1" in node.told())
