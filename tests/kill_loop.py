@@ -146,6 +146,16 @@ def _spawn(stack: ExitStack, module: list[str]) -> str:
     return process.stdout.readline()
 
 
+def held() -> tuple[int, int, int]:
+    """Return what this process holds: descriptors, threads, memory; a thread may just be ending."""
+    process = psutil.Process()
+    threads = []
+    for _ in range(10):
+        threads.append(process.num_threads())
+        time.sleep(0.02)
+    return process.num_fds(), min(threads), process.memory_info().rss
+
+
 def quiesce(loop: Loop) -> dict[str, int]:
     """Let a last agent live in peace until all is told; return how much it grew meanwhile."""
     loop.admin("PUT", "faults", {"metrics_per_second": None})
@@ -154,10 +164,9 @@ def quiesce(loop: Loop) -> dict[str, int]:
     agent = build(loop.place, clock)
     agent.start()
     work(agent, clock, 40)
-    process = psutil.Process()
-    before = (process.num_fds(), process.num_threads(), process.memory_info().rss)
+    before = held()
     work(agent, clock, 200)
-    after = (process.num_fds(), process.num_threads(), process.memory_info().rss)
+    after = held()
     while agent.outbox.pending():
         agent.beat()
     agent.beat()
