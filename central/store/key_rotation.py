@@ -80,10 +80,10 @@ def confirm(connection: Connection, key_hash: str) -> int | None:
         .with_for_update()
     )
     node_id = connection.execute(locked).scalar_one_or_none()
-    is_this = (node_keys.c.key_hash == key_hash, node_keys.c.revoked_at.is_(None))
-    proven = update(node_keys).where(*is_this).values(candidate=False)
+    is_candidate = (node_keys.c.key_hash == key_hash, node_keys.c.candidate)
+    proven = update(node_keys).where(*is_candidate).values(candidate=False)
     if node_id is None or connection.execute(proven).rowcount == 0:
-        return None
+        return nodes.by_key(connection, key_hash)[0]  # another replica saw it first, or it is gone
     connection.execute(
         update(node_keys)
         .where(

@@ -1,6 +1,7 @@
 """A key that the agent renews by itself: handed out until it is used, and then the only one."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,19 @@ def test_a_rotation_may_go_through_any_replica(
     assert post(central, str(new), 5).status_code == 200
     eventually(lambda: post(replica, key, 6).status_code == 401, within=1)
     assert post(replica, str(new), 7).status_code == 200
+
+
+def test_its_first_use_on_two_replicas_at_once_is_one_renewal(
+    central: RunningCentral, replica: RunningCentral, key: str
+) -> None:
+    ask(central)
+    new = str(successor(central, key, 2))
+    with ThreadPoolExecutor(8) as pool:
+        centrals = [central, replica] * 4
+        found = list(pool.map(lambda c, n: post(c, new, n).status_code, centrals, range(3, 11)))
+    assert set(found) == {200}
+    renewed = central.rows("SELECT 1 FROM audit_logs WHERE action = 'NODE_KEY_RENEWED'")
+    assert len(renewed) == 1
 
 
 class Losing(httpx.HTTPTransport):
