@@ -42,12 +42,22 @@ pools:
 
 A_DAY = """
 INSERT INTO pool_analytics (pool_id, node_id, oracle_pool_id, timestamp, received_at,
-    current_instances, active_instances, avg_cpu_utilization, avg_memory_utilization, config_hash)
-SELECT p.id, p.node_id, p.oracle_pool_id, t.at, now(), 3, 3,
-       40 + 35 * abs(sin(extract(epoch FROM t.at) / 7200)), 50, repeat('a', 64)
-FROM pools p
-CROSS JOIN generate_series(now()::timestamp - interval '23 hours',
-                           now()::timestamp - interval '10 minutes', '1 minute') AS t (at)
+    current_instances, active_instances, avg_cpu_utilization, avg_memory_utilization,
+    max_cpu_utilization, scaling_event, scaling_reason, config_hash)
+SELECT p.id, p.node_id, p.oracle_pool_id, t.at, now(), t.size, t.size, t.load / t.size, 50,
+       t.load / t.size + 4,
+       CASE WHEN t.size > t.before THEN 'SCALE_OUT' WHEN t.size < t.before THEN 'SCALE_IN' END,
+       format('cpu wants %s: %s %% of one instance over %s instances, target 60',
+              t.size, round(t.load), t.before),
+       repeat('a', 64)
+FROM pools p CROSS JOIN (
+    SELECT at, load, size, lag(size, 1, size) OVER (ORDER BY at) AS before
+    FROM (SELECT at, load, ceil(load / 60)::int AS size
+          FROM (SELECT at, 260 + 150 * sin(extract(epoch FROM at)::float8 / 4300) AS load
+                FROM generate_series(now()::timestamp - interval '23 hours',
+                                     now()::timestamp - interval '3 minutes', '1 minute') AS g (at)
+               ) AS loads) AS sizes
+) AS t
 WHERE p.oracle_pool_id = :ocid
 """
 
