@@ -27,9 +27,10 @@ def sign_in_page(
     request: Request,
     deps: Parts,
     target: Annotated[str, Query(alias="next", max_length=2000)] = "/",
+    left: Annotated[bool, Query(description="Somebody just signed out.")] = False,
 ) -> Response:
     """The form, and the way through Keycloak where it is set up."""
-    return _form(request, deps, credentials.path_only(target))
+    return _form(request, deps, credentials.path_only(target), left=left)
 
 
 @router.post(SIGN_IN)
@@ -52,9 +53,12 @@ async def sign_in(request: Request, deps: Parts, form: PageForm) -> Response:
 
 @router.post("/sign-out")
 def sign_out(request: Request, deps: Parts, actor: Operator) -> Response:
-    """End the session."""
+    """End the session here; the page after it leads to ending Keycloak's own.
+
+    It cannot lead there at once: browsers hold where a form may end against `form-action`.
+    """
     logout(request, deps, actor)
-    answer = RedirectResponse(SIGN_IN, status_code=303)
+    answer = RedirectResponse(f"{SIGN_IN}?left=true", status_code=303)
     credentials.drop_cookie(answer, COOKIE)
     return answer
 
@@ -65,7 +69,13 @@ def _check_filled_in(email: str, password: str) -> None:
 
 
 def _form(
-    request: Request, deps: Deps, target: str, error: ApiError | None = None, email: str = ""
+    request: Request,
+    deps: Deps,
+    target: str,
+    error: ApiError | None = None,
+    email: str = "",
+    *,
+    left: bool = False,
 ) -> Response:
     status = 200 if error is None else error.status
     keycloak = f"/v1/oidc/login?next={quote(target, safe='')}" if deps.oidc else None
@@ -77,6 +87,7 @@ def _form(
         problem=error,
         email=email[:255],
         keycloak=keycloak,
+        left=left,
     )
     if error is not None and error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)

@@ -138,3 +138,20 @@ def test_leaving_keycloak_starts_at_its_own_page(
         "client_id": ["poolkeeper"],
         "post_logout_redirect_uri": [central.url + "/"],
     }
+
+
+def test_signing_out_on_a_page_shows_the_way_out_of_keycloak_too(
+    central: RunningCentral, provider: FakeProvider, browser: Browser
+) -> None:
+    login(central, browser)
+    csrf = browser.get(central.url + "/v1/session").json()["csrf_token"]
+    left = browser.post(
+        central.url + "/sign-out",
+        data={"csrf_token": csrf},
+        headers={"Origin": central.url},
+        hops=1,
+    )
+    assert "You are signed out here" in left.text
+    assert 'href="/v1/oidc/logout"' in left.text
+    assert 'href="/v1/oidc/login?next=%2F"' in left.text
+    assert browser.get(central.url + "/v1/whoami").status_code == 401
