@@ -14,11 +14,12 @@ from central.store import fleet
 from central.store.audit import Actor
 from central.web.forms import Form, PageForm, checked
 from central.web.rendering import page, secret_page
+from shared.wire_enrolment import EnrolmentTokenView
 from shared.wire_operator import NewNode
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 PAGE_SIZE = 100
-SHOWN_TOKENS = 20
+SHOWN_TOKENS = 10
 EXPIRIES = ((86_400, "a day"), (3600, "an hour"), (604_800, "a week"))
 Text = Annotated[str, Query(max_length=255)]
 
@@ -57,7 +58,7 @@ def show_nodes(
     may_edit = allows(actor.role or "", Permission.EDIT)
     values = {
         **_values(deps, after, search),
-        "tokens": list_tokens(deps, actor)[:SHOWN_TOKENS] if may_edit else [],
+        "tokens": _tokens(deps, actor) if may_edit else [],
         "expiries": EXPIRIES,
         "typed": typed or Form([]),
         "refused_node": None,
@@ -66,6 +67,13 @@ def show_nodes(
     }
     status = max((error.status for error in refused.values()), default=200)
     return page(request, "nodes.html", status=status, **values)
+
+
+def _tokens(deps: Deps, actor: Actor) -> list[EnrolmentTokenView]:
+    """Every token that is open, and what became of the newest others."""
+    found = list_tokens(deps, actor)
+    others = [token for token in found if token.state != "open"]
+    return [token for token in found if token.state == "open"] + others[:SHOWN_TOKENS]
 
 
 def _values(deps: Deps, after: str, search: str) -> dict[str, Any]:

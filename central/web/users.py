@@ -17,6 +17,8 @@ from shared.wire_people import KeycloakLink, NewPassword, NewUser, UserChange
 
 router = APIRouter(prefix="/users", tags=["pages"], include_in_schema=False)
 ROLES = ("USER", "DEVOPS", "ADMIN")
+SWITCHES = ("role_override", "is_active")
+FIELDS = ("full_name", "role", "override_reason", *SWITCHES)
 
 
 @router.get("")
@@ -47,19 +49,17 @@ def user_page(email: str, request: Request, deps: Parts, actor: Operator) -> Res
 def change(email: str, request: Request, deps: Parts, actor: Operator, form: PageForm) -> Response:
     """Change a name, a role and who decides about it, or the standing.
 
-    Only what differs is sent on: the rules about one's own role are about changes.
+    Only what was changed in the form is sent on: what another ADMIN changed since stays so.
     """
-    now = api.show_user(email, deps, actor)
-    given = {
-        "full_name": form.get("full_name"),
-        "role": form.get("role"),
-        "role_override": form.get("role_override") == "yes",
-        "override_reason": form.get("override_reason") or None,
-        "is_active": form.get("is_active") == "yes",
+    given = {name: form.get(name) for name in FIELDS}
+    changed = {name: text for name, text in given.items() if [text] != form.all(f"was_{name}")}
+    values: dict[str, Any] = {
+        name: text == "yes" if name in SWITCHES else text for name, text in changed.items()
     }
-    differing = {name: value for name, value in given.items() if getattr(now, name) != value}
+    if values.get("override_reason") == "":
+        values["override_reason"] = None
     try:
-        api.change_user(email, checked(UserChange, differing), deps, actor)
+        api.change_user(email, checked(UserChange, values), deps, actor)
     except ApiError as error:
         return _one(request, deps, actor, email, error)
     return see(_address(email), "user-changed")
@@ -132,6 +132,12 @@ def _one(
     user = api.show_user(email, deps, actor)
     status = 200 if problem is None else problem.status
     values: dict[str, Any] = {"user": user, "roles": ROLES, "problem": problem}
+    values |= {"opened": {name: _as_field(getattr(user, name)) for name in FIELDS}}
     values |= {"sessions": api.sessions_of_user(user.email, deps, actor)}
     values |= {"keycloak": deps.oidc is not None, "own": user.id == actor.user_id}
     return page(request, "user.html", status=status, **values)
+
+
+def _as_field(value: str | bool | None) -> str:
+    """A value as the form of its page sends it back when nobody touches it."""
+    return ("yes" if value else "") if isinstance(value, bool) else value or ""

@@ -82,6 +82,17 @@ def test_a_role_is_kept_against_keycloak_with_a_reason(mia: RunningCentral, admi
     assert (account(mia)["role_override"], account(mia)["override_reason"]) == (False, None)
 
 
+def test_what_another_admin_changed_meanwhile_stays(mia: RunningCentral, admin: Reader) -> None:
+    opened = dict(
+        re.findall(r'type="hidden" name="(was_\w+)" value="([^"]*)"', admin.open(MIA).text)
+    )
+    assert opened["was_role"] == "USER"
+    mia.execute("UPDATE users SET role = 'DEVOPS', is_active = false WHERE email LIKE 'mia@%'")
+    admin.done(MIA, full_name="Mia", role="USER", is_active="yes", **opened)
+    now = account(mia)
+    assert (now["full_name"], now["role"], now["is_active"]) == ("Mia", "DEVOPS", False)
+
+
 def test_an_account_without_standing_cannot_sign_in(mia: RunningCentral, admin: Reader) -> None:
     admin.done(MIA, full_name="Mia", role="USER")
     assert log_in(mia, PASSWORD) == 401
