@@ -105,7 +105,8 @@ def connect_prometheus(settings: Settings, around: Surroundings) -> "Prometheus 
     from agent.sources.prometheus import Prometheus  # noqa: PLC0415 # few nodes have one
 
     http = httpx.Client(follow_redirects=False)
-    return Prometheus(http, settings.prometheus_url, settings.prometheus_token, around.monotonic)
+    url, token = settings.prometheus_url, settings.prometheus_token
+    return Prometheus(http, url, token, around.monotonic, around.stop.is_set)
 
 
 def _of_this_instance(metadata_url: str, name: str) -> str | None:

@@ -10,7 +10,7 @@ API: Prometheus, "HTTP API", /api/v1/query_range.
 import json
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -62,15 +62,22 @@ class Prometheus:
         url: of the server, such as https://prometheus.internal.
         token: sent as bearer token, or None.
         monotonic: for the pause after repeated failures.
+        is_stopping: a request that is under way then is given up.
     """
 
     def __init__(
-        self, http: httpx.Client, url: str, token: str | None, monotonic: Monotonic
+        self,
+        http: httpx.Client,
+        url: str,
+        token: str | None,
+        monotonic: Monotonic,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._http = http
         self._url = f"{url.rstrip('/')}/api/v1/query_range"
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._breaker = Breaker(monotonic)
+        self._is_stopping = is_stopping
         self._limit = HardLimit("prometheus", _MOST_HANGING)
         self._tracks: dict[tuple[str, timedelta], _Track] = {}
         self._lock = threading.Lock()
@@ -146,7 +153,7 @@ class Prometheus:
             self._http.post, self._url, data=form, headers=self._headers, timeout=_TIMEOUT
         )
         try:
-            answer = self._limit.run(post, _TOTAL_SECONDS)
+            answer = self._limit.run(post, _TOTAL_SECONDS, self._is_stopping)
         except (httpx.HTTPError, OutOfTimeError) as error:
             self._breaker.failed()
             why = error if isinstance(error, OutOfTimeError) else type(error).__name__
