@@ -10,7 +10,6 @@ from typing import TypedDict, Unpack
 
 import click
 
-from agent import enrolment
 from agent.errors import SettingsError
 from agent.install.execute import execute, probe
 from agent.install.facts import Facts, gather
@@ -190,6 +189,8 @@ def _settings(options: _InstallOptions) -> dict[str, str]:
 
 def _enrolled(options: _InstallOptions, facts: Facts) -> dict[str, bytes]:
     """Become a node, unless this machine has a key already."""
+    from agent import enrolment  # noqa: PLC0415 # the agent itself must start without
+
     key_file = facts.layout.credentials / "api_key"
     if key_file in facts.files:
         return {}
