@@ -111,8 +111,12 @@ def _of(config: Config | None, pool: Pool, hashed: str) -> tuple[Config, str, st
 
 
 def _between(connection: Connection, wanted: Wanted) -> tuple[datetime, datetime]:
-    end = wanted.end or database_now(connection)
-    start = wanted.start or end - USUAL
+    now = database_now(connection)
+    try:
+        end = (wanted.end or now).astimezone(UTC)
+        start = (wanted.start or end - USUAL).astimezone(UTC)
+    except OverflowError as error:  # the years 1 and 9999 in other zones
+        raise ApiError(422, "invalid", "These times are out of range.") from error
     if not timedelta(minutes=10) <= end - start <= LONGEST:
         raise ApiError(422, "invalid", f"Replay between 10 minutes and {LONGEST.days} days.")
     return start, end
@@ -124,7 +128,7 @@ def _history(
     row = history.pool_of(connection, node, pool.instance_pool_id)
     if row is None:
         raise _no_history(pool, "central has never had it")
-    start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in between)
+    start, end = (moment.replace(tzinfo=None) for moment in between)
     step = FINE if end - start <= FINE_UNTIL else COARSE
     used, rows = charts.pool_chart(connection, row["id"], charts.Range(start, end, step))
     return timedelta(seconds=used), [_recorded(point) for point in rows]

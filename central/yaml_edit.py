@@ -5,7 +5,6 @@ must be the new values, else the edit is refused, however the file was written.
 """
 
 import copy
-import difflib
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
@@ -15,6 +14,7 @@ from central.yaml_text import EditError, Splice, YamlText, spliced
 from shared.config.nodes import plain
 from shared.config.problems import Location, render_path
 from shared.config.tree import parse_tree
+from shared.line_diff import unified_diff
 from shared.wire_edits import (
     AddSchedule,
     Edit,
@@ -42,10 +42,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 def unified(name: str, before: str, after: str) -> str:
     """A unified diff for people; empty when nothing changes."""
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), name, f"{name} (edited)"
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return unified_diff(before, after, name, f"{name} (edited)")
 
 
 def set_value(text: str, path: str, value: Any) -> str:

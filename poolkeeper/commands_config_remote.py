@@ -1,6 +1,5 @@
 """`poolkeeper config push|pull|diff|history|rollback|retry`: configurations held by a central."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from poolkeeper.operator_client import (
 )
 from poolkeeper.review_text import show_review, why_refused
 from shared.config.hashing import config_hash
+from shared.line_diff import unified_diff
 from shared.wire_operator import ConfigVersion, Pushed
 from shared.wire_review import ConfigReview
 
@@ -155,7 +155,7 @@ def diff(
         else:
             active = client.request("GET", config_path(node), params=_only(generation=old))
             name = f"{node} generation {active.headers['X-Generation']}"
-            text = unified(active.text, file.read_text(encoding="utf-8"), name, str(file))
+            text = unified_diff(active.text, file.read_text(encoding="utf-8"), name, str(file))
     click.echo(json.dumps({"same": not text, "diff": text}) if as_json else text, nl=as_json)
 
 
@@ -212,14 +212,6 @@ def retry(node: str, url: str | None, as_json: bool) -> None:
 
 
 REMOTE_COMMANDS: tuple[click.Command, ...] = (push, pull, diff, history, rollback, retry)
-
-
-def unified(before: str, after: str, old_name: str, new_name: str) -> str:
-    """A unified diff; empty when the texts are equal."""
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), old_name, new_name
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def config_path(node: str) -> str:

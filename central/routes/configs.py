@@ -1,6 +1,5 @@
 """Configurations: pushed as exact bytes, validated, kept in every version."""
 
-import difflib
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response
@@ -11,6 +10,7 @@ from central.store.audit import Actor, Event
 from shared.config.loader import load
 from shared.config.models import Config
 from shared.config.problems import ConfigError
+from shared.line_diff import unified_diff
 from shared.wire_operator import ConfigVersion, Pushed
 
 router = APIRouter(prefix="/v1/nodes/{name}/config", tags=["configurations"])
@@ -83,13 +83,8 @@ def diff_config(
             earlier = configs.history(connection, name, before=after["generation"], limit=1)
             old = earlier[0]["generation"] if earlier else None
         before = "" if old is None else configs.version(connection, name, old)["yaml_config"]
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after["yaml_config"].splitlines(keepends=True),
-        f"{name} generation {old or 0}",
-        f"{name} generation {after['generation']}",
-    )
-    return Response("".join(lines), media_type="text/x-diff")
+    names = f"{name} generation {old or 0}", f"{name} generation {after['generation']}"
+    return Response(unified_diff(before, after["yaml_config"], *names), media_type="text/x-diff")
 
 
 @router.post("/rollback")

@@ -248,6 +248,9 @@ BAD = [
     ({"pool": "nobody"}, 404, "There is no pool 'nobody'"),
     ({"from": "2020-01-01T00:00:00Z"}, 422, "Replay between"),
     ({"from": "2999-01-01T00:00:00Z"}, 422, "Replay between"),
+    ({"to": "0001-01-01T00:00:00Z"}, 422, "out of range"),
+    ({"to": "9999-12-31T23:59:59-12:00"}, 422, "out of range"),
+    ({"from": "0001-01-01T00:00:00+14:00", "to": "2026-01-01T00:00:00Z"}, 422, "out of range"),
 ]
 
 
