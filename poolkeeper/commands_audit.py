@@ -10,9 +10,11 @@ import click
 
 from poolkeeper.listing import Listing
 from poolkeeper.operator_client import CENTRAL, JSON, NO, connect, errors_as_sentences
+from poolkeeper.progress import working
 from shared.wire_people import AuditRow, AuditVerdict, Retention
 
 PAGE = 1000
+VERIFY_SECONDS = 600.0
 CATEGORY = click.Choice(["AUTH", "NODE", "POOL", "USER", "CONFIG", "SYSTEM"])
 FILTERS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--from", "start", metavar="TIME", help="ISO 8601; without a zone it is UTC."),
@@ -88,7 +90,8 @@ def export(
     chosen = "json" if as_json else form
     with errors_as_sentences():
         params = {**_params(wanted), "format": chosen}
-        content = connect(url).request("GET", "/v1/audit/export", params=params).content
+        with working("Exporting the audit …"):
+            content = connect(url).request("GET", "/v1/audit/export", params=params).content
     if output is None:
         click.echo(content.decode(), nl=False)
     else:
@@ -100,8 +103,8 @@ def export(
 @JSON
 def verify(url: str | None, as_json: bool) -> None:
     """Check every row against the hash chain; exit 1 and name each row that was tampered with."""
-    with errors_as_sentences():
-        verdict = connect(url).ask(AuditVerdict, "GET", "/v1/audit/verify")
+    with errors_as_sentences(), working("Checking every row of the audit …"):
+        verdict = connect(url).ask(AuditVerdict, "GET", "/v1/audit/verify", timeout=VERIFY_SECONDS)
     if as_json:
         click.echo(verdict.model_dump_json())
     elif verdict.ok:

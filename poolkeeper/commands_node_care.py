@@ -7,6 +7,7 @@ import click
 from pydantic import TypeAdapter
 
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences, segment
+from poolkeeper.progress import working
 from shared.wire_operator import NodeView, RotatedKey
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -122,5 +123,6 @@ def delete(name: str, confirm: str | None, url: str | None, as_json: bool) -> No
     with errors_as_sentences():
         path = f"/v1/nodes/{segment(name)}"
         params = {"confirm": confirm}
-        answer = connect(url).request("DELETE", path, params=params, timeout=DELETE_SECONDS)
+        with working(f"Deleting {name} and its history …"):
+            answer = connect(url).request("DELETE", path, params=params, timeout=DELETE_SECONDS)
     click.echo(answer.text if as_json else f"Deleted {name}.")

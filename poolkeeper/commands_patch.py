@@ -7,6 +7,7 @@ import click
 
 from poolkeeper.commands_config_remote import SHRINK
 from poolkeeper.commands_node_care import Duration
+from poolkeeper.listing import plain
 from poolkeeper.operator_client import (
     CENTRAL,
     JSON,
@@ -15,6 +16,7 @@ from poolkeeper.operator_client import (
     connect,
     errors_as_sentences,
 )
+from poolkeeper.progress import counting
 from shared.edit_lines import assignment
 from shared.wire_edits import Edit, RolloutDetail, RolloutPlan, SetValue, Unset
 
@@ -136,15 +138,19 @@ def _show(plan: RolloutPlan) -> None:
 def _finished(client: OperatorClient, number: int, *, as_json: bool) -> RolloutDetail:
     """Wait until a rollout is done or halted, telling what happens."""
     told: dict[str, str] = {}
-    while True:
-        now = client.ask(RolloutDetail, "GET", f"/v1/rollouts/{number}")
-        for node in now.nodes:
-            if node.state != "waiting" and told.get(node.node) != node.state:
-                told[node.node] = node.state
-                reason = f": {node.reason}" if node.reason else ""
-                click.echo(f"{node.node} {node.state}{reason}", err=as_json)
-        if now.state != "running":
-            reason = f": {now.reason}" if now.reason else ""
-            click.echo(f"Rollout {number} is {now.state}{reason}.", err=as_json)
-            return now
-        time.sleep(POLL_SECONDS)
+    now = client.ask(RolloutDetail, "GET", f"/v1/rollouts/{number}")
+    with counting(f"Rollout {number}", len(now.nodes)) as settled:
+        while True:
+            for node in now.nodes:
+                if node.state != "waiting" and told.get(node.node) != node.state:
+                    told[node.node] = node.state
+                    reason = f": {node.reason}" if node.reason else ""
+                    click.echo(plain(f"{node.node} {node.state}{reason}"), err=as_json)
+            settled(sum(node.finished_at is not None for node in now.nodes))
+            if now.state != "running":
+                break
+            time.sleep(POLL_SECONDS)
+            now = client.ask(RolloutDetail, "GET", f"/v1/rollouts/{number}")
+    reason = f": {now.reason}" if now.reason else ""
+    click.echo(plain(f"Rollout {number} is {now.state}{reason}."), err=as_json)
+    return now

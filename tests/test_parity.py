@@ -31,7 +31,13 @@ GET /fleet/rows
     does  status --watch
 GET /system
     calls GET /v1/system-analytics
+    calls GET /v1/conditions
+    calls GET /v1/notifications
+    calls GET /v1/retention
     does  system show
+    does  system conditions
+    does  system notifications
+    does  system retention
 GET /system/now
     calls GET /v1/system-analytics
     does  system show
@@ -310,7 +316,6 @@ WITHOUT_A_PAGE = {  # commands and scripts have these; a page shows the same ano
     "GET /v1/metrics",
     "GET /v1/metrics/chart",
     "GET /v1/schedules",
-    "GET /v1/retention",
     "GET /v1/audit/retention",
     "PUT /v1/audit/retention",
     "GET /v1/nodes/{name}/config/adopt",

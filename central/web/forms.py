@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from central.errors import ApiError
 
@@ -71,12 +72,21 @@ def checked(kind: type[Model], values: Mapping[str, Any]) -> Model:
         return kind.model_validate(values)
     except ValidationError as error:
         found = [
-            f"{' '.join(str(part) for part in item['loc']).replace('_', ' ')}: {item['msg']}"
+            f"{' '.join(str(part) for part in item['loc']).replace('_', ' ')}: {_words(item)}"
             for item in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         sentence = f"This cannot be taken as it is: {found[0]}."
         details = [{"message": text} for text in found[1:]]
         raise ApiError(422, "invalid", sentence, details) from None
+
+
+def _words(item: ErrorDetails) -> str:
+    """What is wrong with a field, for people."""
+    if item["type"] == "string_too_short":
+        return "fill it in"
+    if item["type"] == "string_pattern_mismatch":
+        return "it has a letter that cannot stand there"
+    return item["msg"].removeprefix("Value error, ")
 
 
 def is_form(request: Request) -> bool:
