@@ -1,6 +1,7 @@
 """Configurations over HTTP: every push a version, one active, rows projected from the YAML."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -370,7 +371,8 @@ def test_a_pool_is_taken_from_an_offline_node_and_its_owner_hears_it(
         store.execute("UPDATE nodes SET status = 'OFFLINE' WHERE name = 'owner'")
         assert put(store, CONFIG).status_code == 409
         assert put(store, CONFIG, take_over=True).status_code == 200
-        answer = owner.post("/v1/heartbeat", json=beat(1, analytics(1))).json()
+        later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+        answer = owner.post("/v1/heartbeat", json=beat(1, analytics(1, timestamp=later))).json()
         assert answer["observe_pools"] == [WEB]
         assert [r["code"] for r in answer["rejected"]] == ["unknown_pool"]
         store.push("owner", "version: 1\npools: []\n")
