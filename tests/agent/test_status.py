@@ -175,9 +175,9 @@ def test_a_change_is_one_line_with_its_facts_and_holds_are_for_verbose(
     caplog.clear()
     with caplog.at_level(logging.INFO):
         rig.run(agent, minutes=6)
-    lines = [Lines(for_journal=True).format(r) for r in caplog.records if r.name == "agent.turn"]
+    lines = [Lines(for_journal=True).format(r) for r in caplog.records if r.name == "agent.notices"]
     assert len(lines) == 1
-    assert lines[0].startswith("<6>agent.turn: web: resized from 2 to 4: scales out")
+    assert lines[0].startswith("<6>agent.notices: web: resized from 2 to 4: scales out")
     assert lines[0].endswith("pool=web before=2 to=4")
     agent.close()
 
