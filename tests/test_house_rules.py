@@ -4,9 +4,8 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import agent
 import central
@@ -16,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agent", "central", "shared", "simulator", "poolkeeper")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
+LONGEST_MODULE, LONGEST_FUNCTION = 300, 40  # lines
 
 MAY_NOT_IMPORT = {
     "agent": {"central", "simulator", "poolkeeper", "sqlalchemy", "psycopg2", "fastapi"},
@@ -53,6 +52,11 @@ BUILDERS = {
 }
 
 
+def place(path: Path, line: int = 1) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), str(path))
 
@@ -69,10 +73,13 @@ def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_no_module_imports_what_its_package_may_not(path: Path) -> None:
-    wrong = set(imports_of(path)) & MAY_NOT_IMPORT[package_of(path)]
-    assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+def test_no_module_imports_what_its_package_may_not() -> None:
+    wrong = {
+        place(path): found
+        for path in MODULES
+        if (found := set(imports_of(path)) & MAY_NOT_IMPORT[package_of(path)])
+    }
+    assert wrong == {}
 
 
 def test_shared_is_pure_and_small_in_what_it_needs() -> None:
@@ -95,19 +102,20 @@ def test_sqlalchemy_lives_in_central_only() -> None:
     assert found == {"central"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_only_composition_roots_read_the_environment_or_the_system_clock(path: Path) -> None:
-    if ROOTS.search(str(path.relative_to(ROOT))):
-        return
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert (node.value.id, node.attr) not in CLOCKS, (
-                f"{path.relative_to(ROOT)}:{node.lineno} uses {node.value.id}.{node.attr}"
-            )
+def test_only_composition_roots_read_the_environment_or_the_system_clock() -> None:
+    wrong = [
+        f"{place(path, node.lineno)} uses {node.value.id}.{node.attr}"
+        for path in MODULES
+        if not ROOTS.search(str(path.relative_to(ROOT)))
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in CLOCKS
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_nothing_is_built_at_import_time(path: Path) -> None:
+def calls_at_import(path: Path) -> Iterator[tuple[int, str]]:
     for statement in tree_of(path).body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             continue
@@ -115,28 +123,52 @@ def test_nothing_is_built_at_import_time(path: Path) -> None:
             if isinstance(node, ast.Call):
                 called = node.func
                 name = called.attr if isinstance(called, ast.Attribute) else ""
-                name = called.id if isinstance(called, ast.Name) else name
-                assert name not in BUILDERS, f"{path.relative_to(ROOT)}:{node.lineno} builds {name}"
+                yield node.lineno, called.id if isinstance(called, ast.Name) else name
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_modules_and_functions_stay_small(path: Path) -> None:
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= 300, f"{path.relative_to(ROOT)} is too long"
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            documented = ast.get_docstring(node) is not None and len(body) > 1
-            first = body[1].lineno if documented else body[0].lineno
-            length = (node.end_lineno or first) - first + 1
-            assert length <= 40, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {length}"
+def test_nothing_is_built_at_import_time() -> None:
+    built = [
+        f"{place(path, line)} builds {name}"
+        for path in MODULES
+        for line, name in calls_at_import(path)
+        if name in BUILDERS
+    ]
+    assert built == []
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=lambda path: str(path.name))
-def test_every_ignore_says_why(path: Path) -> None:
+def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Its lines without the signature and the docstring."""
+    body = function.body
+    documented = ast.get_docstring(function) is not None and len(body) > 1
+    first = body[1].lineno if documented else body[0].lineno
+    return (function.end_lineno or first) - first + 1
+
+
+def test_modules_and_functions_stay_small() -> None:
+    long = [
+        place(path)
+        for path in MODULES
+        if len(path.read_text("utf-8").splitlines()) > LONGEST_MODULE
+    ]
+    long += [
+        f"{place(path, node.lineno)} {node.name}"
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and length_of(node) > LONGEST_FUNCTION
+    ]
+    assert long == []
+
+
+def test_every_ignore_says_why() -> None:
     bare = re.compile(r"#\s*(type: ignore(\[[\w, -]+\])?|noqa(: ?[A-Z0-9, ]+)?)\s*$")
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        assert not bare.search(line), f"{path.relative_to(ROOT)}:{number}: an ignore without reason"
+    silent = [
+        place(path, number)
+        for path in [*MODULES, *TESTS]
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if bare.search(line)
+    ]
+    assert silent == []
 
 
 def test_tests_are_no_packages_and_the_packages_are_ours() -> None:
