@@ -1,4 +1,4 @@
-"""`poolkeeper system show|retention`: the fleet over time, and for how long history is kept."""
+"""`poolkeeper system`: the fleet over time, what is wrong with it, how long history is kept."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,13 +7,14 @@ from typing import get_args
 import click
 
 from poolkeeper.listing import Listing
-from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
-from shared.wire_history import KeptFor, Kind, SystemRow
+from poolkeeper.operator_client import CENTRAL, JSON, NO, connect, errors_as_sentences
+from shared.wire_history import ConditionRow, KeptFor, Kind, SystemRow
+from shared.wire_notifications import NotificationRow
 
 
 @click.group()
 def system() -> None:
-    """The whole fleet: its instances over time, and for how long history is kept."""
+    """The whole fleet: what is wrong now, its instances over time, how long history is kept."""
 
 
 @system.command(epilog="\b\nExample:\n  poolkeeper system show --hours 24 --json")
@@ -44,6 +45,45 @@ def show(hours: float, limit: int, url: str | None, as_json: bool) -> None:
         cpu = "–" if row.avg_system_cpu is None else f"{row.avg_system_cpu:.0f}"
         shown = ("–" if count is None else str(count) for count in counts)
         table.row(f"{row.timestamp:%Y-%m-%d %H:%M}", *shown, cpu)
+    table.show()
+
+
+@system.command()
+@CENTRAL
+@JSON
+def conditions(url: str | None, as_json: bool) -> None:
+    """What is wrong now, the youngest first; exit 1 if there is anything."""
+    with errors_as_sentences():
+        found = connect(url).ask(list[ConditionRow], "GET", "/v1/conditions")
+    if as_json:
+        click.echo(json.dumps([one.model_dump(mode="json") for one in found]))
+    elif found:
+        table = Listing("SINCE (UTC)", "KIND", "WHERE", "WHY")
+        for one in found:
+            table.row(f"{one.since:%Y-%m-%d %H:%M}", one.kind, one.subject, one.text)
+        table.show()
+    else:
+        click.echo("Nothing is wrong that central knows of.")
+    raise SystemExit(NO if found else 0)
+
+
+@system.command()
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@CENTRAL
+@JSON
+def notifications(limit: int, url: str | None, as_json: bool) -> None:
+    """Messages to channels, newest first, and whether they were delivered."""
+    query = {"limit": str(limit)}
+    with errors_as_sentences():
+        rows = connect(url).ask(list[NotificationRow], "GET", "/v1/notifications", params=query)
+    if as_json:
+        click.echo(json.dumps([row.model_dump(mode="json") for row in rows]))
+        return
+    table = Listing("TIME (UTC)", "CHANNEL", "STATE", "KIND", "WHERE", "DELIVERED")
+    for row in rows:
+        delivered = f"{row.sent_at:%Y-%m-%d %H:%M}" if row.sent_at else row.error or "not yet"
+        at = f"{row.created_at:%Y-%m-%d %H:%M}"
+        table.row(at, row.channel, row.state, row.kind, row.subject, delivered)
     table.show()
 
 

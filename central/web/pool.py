@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from central.deps import Parts, Reader
-from central.store import fleet, pool_page
+from central.notify.model import KINDS
+from central.store import fleet, pool_page, system_page
 from central.store.charts import Range
 from central.web import coming, decided
 from central.web.known_configs import config_of
@@ -22,6 +23,7 @@ from shared.config.models import Config
 router = APIRouter(tags=["pages"], include_in_schema=False)
 RECENT_ROWS = 240
 TABLE_ROWS = 40
+MOST_CONDITIONS = 10
 SOON = 10  # changes of the next two weeks that are shown at once
 OLD = timedelta(minutes=5)  # a row comes every minute: then the numbers are not of now
 Key = Annotated[str, Query(alias="range", max_length=10)]
@@ -109,6 +111,8 @@ def _live(connection: Connection, pool: dict[str, Any], config: Config | None) -
         "now": now,
         "pool": pool,
         "newest": newest,
+        "conditions": system_page.conditions(connection, limit=MOST_CONDITIONS, pool=pool["id"]),
+        "kinds": KINDS,
         "is_old": newest is None or now - newest["timestamp"] > OLD,
         "runs": decided.runs(rows),
         "edges": edges,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from central.deps import Editor, Parts, Reader
 from central.errors import ApiError
+from central.notify.model import KINDS as CONDITION_KINDS
 from central.routes.charts import change_retention
 from central.store import fleet, retention, system_page
 from central.web.forms import PageForm
@@ -23,6 +24,8 @@ router = APIRouter(tags=["pages"], include_in_schema=False)
 OFFERED = ("24h", "7d", "30d", "90d")
 USUAL = "24h"
 TABLE_ROWS = 40
+MOST_CONDITIONS = 100
+MOST_NOTIFICATIONS = 20
 SERIES = ("instances", "running", "peak", "cpu", "cpu_peak", "memory")
 KINDS: dict[str, str] = {
     "node_heartbeats": "heartbeats",
@@ -50,6 +53,7 @@ def system(request: Request, deps: Parts, _actor: Reader, key: Key = USUAL) -> R
         plot = _plot(connection, span, now)
         kept = retention.kept(connection)
         postgres, size = system_page.server(connection)
+        told = system_page.notifications(connection, limit=MOST_NOTIFICATIONS)
     rows = [
         (datetime.fromtimestamp(at, UTC), [plot["columns"][name][index] for name in SERIES])
         for index, at in enumerate(plot["columns"]["at"])
@@ -74,6 +78,7 @@ def system(request: Request, deps: Parts, _actor: Reader, key: Key = USUAL) -> R
             ("PostgreSQL", postgres),
         ],
         size=size,
+        notifications=told,
     )
 
 
@@ -110,6 +115,8 @@ def _live(connection: Connection) -> dict[str, Any]:
         "now": fleet.database_now(connection),
         "totals": fleet.totals(connection),
         "newest": system_page.newest(connection),
+        "conditions": system_page.conditions(connection, limit=MOST_CONDITIONS),
+        "kinds": CONDITION_KINDS,
     }
 
 

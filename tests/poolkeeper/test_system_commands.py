@@ -67,3 +67,40 @@ def test_what_is_refused_is_said_in_a_sentence(
     done = run(central, role, "retention", *words)
     assert done.exit_code == 2
     assert why in done.stderr
+
+
+def test_what_is_wrong_is_told_and_is_the_exit_status(central: RunningCentral) -> None:
+    central.execute("DELETE FROM conditions")
+    assert run(central, "USER", "conditions").exit_code == 0
+    central.execute(
+        "INSERT INTO conditions (kind, subject, text, last_seen_at) "
+        "VALUES ('capacity', 'n1/web', 'out of [bold]A1', now() + interval '1 day')"
+    )
+    done = run(central, "USER", "conditions")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[1].split()[2:] == [
+        "capacity",
+        "n1/web",
+        "out",
+        "of",
+        "[bold]A1",
+    ]
+    (found,) = json.loads(run(central, "USER", "conditions", "--json").stdout)
+    assert (found["kind"], found["subject"], found["told_at"]) == ("capacity", "n1/web", None)
+
+
+def test_notifications_are_told_newest_first_with_why_one_was_not_delivered(
+    central: RunningCentral,
+) -> None:
+    central.execute("DELETE FROM notifications")
+    central.execute(
+        "INSERT INTO notifications (channel, state, kind, subject, text, since, sent_at, error) "
+        "VALUES ('mail', 'firing', 'stuck', 'n1/web', 'x', now(), now(), NULL), "
+        "('webhook', 'firing', 'stuck', 'n1/web', 'x', now(), NULL, 'it answered 500')"
+    )
+    second, first = run(central, "USER", "notifications").stdout.splitlines()[1:]
+    assert "webhook" in second
+    assert "it answered 500" in second
+    assert "mail" in first
+    rows = json.loads(run(central, "USER", "notifications", "--limit", "1", "--json").stdout)
+    assert [row["channel"] for row in rows] == ["webhook"]

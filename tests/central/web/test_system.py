@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.central_server import RunningCentral
+from tests.heartbeats import CONFIG
 from tests.pages import Reader, shown
 
 ROWS = """
@@ -103,3 +104,43 @@ def test_others_see_the_retention_and_change_nothing(devops: Reader) -> None:
     assert "metrics, every minute" in text
     assert "/system/retention" not in text
     assert devops.send("/system/retention", kind="metrics", days="20").status_code == 403
+
+
+def test_what_is_wrong_is_told_and_leads_to_where_it_is(
+    central: RunningCentral, user: Reader
+) -> None:
+    central.execute("DELETE FROM conditions")
+    assert "Nothing is wrong that central knows of." in shown(user.open("/system"))
+    central.create_node("n1")
+    central.push("n1", CONFIG)
+    central.execute(
+        "INSERT INTO conditions (kind, subject, node_id, pool_id, text, last_seen_at) "
+        "SELECT 'capacity', 'n1/web', node_id, id, '<b>none left</b>', now() + interval '1 day' "
+        "FROM pools"
+    )
+    for path in ("/system", "/system/now"):
+        answer = user.open(path)
+        assert '<a href="/nodes/n1/pools/web"><bdi>n1/web</bdi></a>' in answer.text
+        assert "out of capacity" in shown(answer)
+        assert "<b>none left</b>" not in answer.text
+    text = shown(user.open("/nodes/n1/pools/web"))
+    assert re.search(r"Out of capacity \d s ago : <b>none left</b>", text)
+    assert [one["subject"] for one in user.open("/v1/conditions").json()] == ["n1/web"]
+
+
+def test_notifications_are_told_with_what_became_of_them(
+    central: RunningCentral, user: Reader
+) -> None:
+    central.execute("DELETE FROM notifications")
+    assert "None was sent." in shown(user.open("/system"))
+    central.execute(
+        "INSERT INTO notifications (channel, state, kind, subject, text, since, sent_at, error, "
+        "attempts) VALUES ('mail', 'resolved', 'stuck', 'n1/web', 'x', now(), now(), NULL, 1), "
+        "('webhook', 'firing', 'stuck', 'n1/web', 'x', now(), NULL, 'it answered 500', 3)"
+    )
+    text = shown(user.open("/system"))
+    assert "webhook firing stuck: n1/web not yet, after 3 attempts: it answered 500" in text
+    assert "mail resolved stuck: n1/web" in text
+    first = user.open("/v1/notifications?limit=1").json()
+    rest = user.open(f"/v1/notifications?before={first[0]['id']}").json()
+    assert [row["channel"] for row in first + rest] == ["webhook", "mail"]
