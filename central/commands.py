@@ -19,6 +19,7 @@ import click
 from central.commands_backup import backup_check
 from central.commands_notify import notify_settings, notify_test
 from central.commands_people import people_settings
+from central.commands_tls import TLS_CERTIFICATE, TLS_KEY, certificate_of, warn_of_clear_text
 from central.database import check_server, open_engine
 from central.database_roles import hand_over, migrate_as_owner
 from central.embedded import DATABASE, SUPERUSER, EmbeddedPostgres
@@ -59,18 +60,8 @@ def central() -> None:
     type=click.FloatRange(0.1, 300),
     help="How often agents report while the fleet is small.",
 )
-@click.option(
-    "--tls-certificate",
-    envvar="POOLKEEPER_TLS_CERTIFICATE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A PEM file with the certificate and its chain: serve TLS without a proxy.",
-)
-@click.option(
-    "--tls-key",
-    envvar="POOLKEEPER_TLS_KEY",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Its key; default: the certificate's file holds it too.",
-)
+@TLS_CERTIFICATE
+@TLS_KEY
 @DATA_DIR
 @JSON
 def serve(  # click passes each option by name
@@ -101,7 +92,9 @@ def serve(  # click passes each option by name
             os.environ.get("POOLKEEPER_METRICS_TOKEN") or None,
             notify_settings(),
         )
-        certificate = _certificate(tls_certificate, tls_key)
+        certificate = certificate_of(tls_certificate, tls_key)
+        if certificate is None and not settings.trusted_proxies:
+            warn_of_clear_text(host)
         whole = Central(settings, time.monotonic, random.SystemRandom())
         listener = bind(host, port)
         try:
@@ -189,14 +182,6 @@ class Database:
     embedded: bool
     goes_on: Callable[[], bool] = lambda: True
     owner_url: str | None = None
-
-
-def _certificate(certificate: Path | None, key: Path | None) -> Certificate | None:
-    if certificate is None:
-        if key is not None:
-            raise StartError("--tls-key needs --tls-certificate.")
-        return None
-    return Certificate(certificate, key or certificate)
 
 
 def _serve(

@@ -5,7 +5,6 @@ import ssl
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +12,7 @@ import click
 import httpx
 
 from central.commands_people import secret
+from central.commands_tls import is_here
 from central.errors import StartError
 from central.notify.mail import Mail
 from central.notify.model import Channel, Digest, Message, NotifySettings
@@ -46,7 +46,7 @@ def _webhook(environment: Mapping[str, str]) -> Channel | None:
     if not url:
         return None
     parts = urlsplit(url)
-    local = parts.scheme == "http" and _is_here(parts.hostname or "")
+    local = parts.scheme == "http" and is_here(parts.hostname or "")
     if parts.scheme != "https" and not local:
         raise StartError("POOLKEEPER_NOTIFY_WEBHOOK_URL must begin with https://.")
     key = secret(environment, "POOLKEEPER_NOTIFY_WEBHOOK_SECRET", "notify-webhook-secret")
@@ -73,7 +73,7 @@ def _mail(environment: Mapping[str, str]) -> Channel | None:
             "POOLKEEPER_NOTIFY_SMTP needs POOLKEEPER_NOTIFY_MAIL_FROM and "
             "POOLKEEPER_NOTIFY_MAIL_TO (addresses with commas between them)."
         )
-    plain = parts.scheme == "smtp" and _is_here(host)
+    plain = parts.scheme == "smtp" and is_here(host)
     security = "tls" if parts.scheme == "smtps" else "none" if plain else "starttls"
     ca_file = environment.get("POOLKEEPER_NOTIFY_SMTP_CA_FILE")
     try:
@@ -97,13 +97,6 @@ def _topic(environment: Mapping[str, str]) -> Channel | None:
         f"https://notification.{profile.region}.oci.oraclecloud.com"
     )
     return OciTopic(topic, profile, endpoint, httpx.Client(timeout=TIMEOUT), time.time)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @click.command("notify-test")

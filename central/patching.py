@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from central.blast import losses
-from central.store.rollouts import Chosen, Step
 from central.yaml_edit import edited, unified
 from central.yaml_text import EditError
 from shared.config.hashing import config_hash
@@ -14,6 +13,29 @@ from shared.config.loader import load
 from shared.config.models import Config
 from shared.config.problems import ConfigError
 from shared.wire_edits import Edit, NodePatch, RolloutRequest, Terminates
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A node as it is when a rollout is planned; `sizes` of its reporting pools by OCID."""
+
+    id: int
+    name: str
+    status: str
+    active_hash: str | None
+    text: str | None
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node's part in a new rollout."""
+
+    node_id: int
+    stage: int
+    base_hash: str
+    config_hash: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ GET    /v1/pools                                   read
 GET    /v1/pools/{pool:path}/analytics             read
 GET    /v1/pools/{pool:path}/events                read
 GET    /v1/lifecycle                               read
+GET    /v1/conditions                              read
 GET    /v1/notifications                           read
 GET    /v1/pools/{pool:path}/chart                 read
 GET    /v1/metrics                                 read

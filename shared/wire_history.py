@@ -118,6 +118,19 @@ class SystemRow(Message):
     active_nodes: int | None
 
 
+class ConditionRow(Message):
+    """Something that is wrong now, since `since`."""
+
+    id: int
+    kind: str
+    subject: str
+    node: str | None
+    text: str
+    since: AwareDatetime
+    last_seen_at: AwareDatetime
+    told_at: AwareDatetime | None
+
+
 class KeptFor(Message):
     """For how many days a kind of history is kept."""
 

@@ -1,11 +1,11 @@
 """Rollouts: which nodes they are about, how far they have come, and what the driver changes."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
 
 from central.errors import ApiError, not_found
+from central.patching import Chosen, Step
 from central.store.audit import Actor
 from central.tables import node_configurations as versions
 from central.tables import nodes, pools
@@ -47,29 +47,6 @@ UPDATE node_state s SET retry_offers = :offers FROM rollout_nodes r
 WHERE r.node_id = s.node_id AND r.rollout_id = :id AND r.state = 'failed'
   AND s.active_hash = r.config_hash AND s.failed_hash = r.config_hash
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A node as it is when a rollout is planned; `sizes` of its reporting pools by OCID."""
-
-    id: int
-    name: str
-    status: str
-    active_hash: str | None
-    text: str | None
-    sizes: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node's part in a new rollout."""
-
-    node_id: int
-    stage: int
-    base_hash: str
-    config_hash: str
-    text: str
 
 
 def choose(connection: Connection, request: RolloutRequest) -> list[Chosen]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from central.commands_tls import certificate_of, warn_of_clear_text
 from central.errors import StartError
 from central.tls import Certificate
 from tests import postgres
@@ -149,3 +150,17 @@ def test_files_that_cannot_be_used_are_told_at_start(tmp_path: Path, content: st
         pem.write_text(content, encoding="utf-8")
     with pytest.raises(StartError, match=r"TLS: .*central.pem.* cannot be used"):
         Certificate(pem, pem)
+
+
+def test_a_key_without_its_certificate_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="--tls-key needs --tls-certificate"):
+        certificate_of(None, tmp_path / "central.key")
+    assert certificate_of(None, None) is None
+
+
+def test_serving_others_in_the_clear_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for host in ("127.0.0.1", "::1", "localhost"):
+        warn_of_clear_text(host)
+    assert caplog.text == ""
+    warn_of_clear_text("0.0.0.0")
+    assert "travel in the clear on 0.0.0.0" in caplog.text

@@ -231,3 +231,19 @@ def test_without_a_channel_nothing_is_queued_and_a_new_one_hears_of_it(place: Pl
     watch(place.central.whole.engine, NotifySettings())
     assert place.central.rows("SELECT * FROM notifications") == []
     assert len(place.look()) == 1
+
+
+def test_what_is_wrong_can_be_asked_for(place: Place) -> None:
+    place.says("pool_stuck")
+    place.central.execute("UPDATE nodes SET status = 'OFFLINE'")
+    place.look()
+    reader = place.central.operator("USER")
+    every = reader.get("/v1/conditions").json()
+    assert {(one["kind"], one["subject"], one["node"]) for one in every} == {
+        ("node_offline", "n1", "n1"),
+        ("stuck", "n1/web", "n1"),
+    }
+    assert all(one["told_at"] for one in every)
+    older = reader.get("/v1/conditions", params={"before": every[0]["id"]}).json()
+    assert older == every[1:]
+    assert "node_offline" in reader.get("/v1/conditions", params={"format": "csv"}).text
