@@ -1,5 +1,6 @@
 """`poolkeeper schedule add|suspend|resume|remove`: schedules in a node's YAML."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -9,6 +10,14 @@ from poolkeeper.commands_pool_edit import DRY_RUN
 from poolkeeper.edits import edit_node, request_of, tell
 from poolkeeper.operator_client import CENTRAL, JSON, connect, errors_as_sentences
 from shared.wire_edits import AddSchedule, Edit, RemoveSchedule, SetScheduleActive
+
+
+def _on_a_schedule(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command about one schedule that there is takes."""
+    takes = (click.argument("node"), click.argument("name"), SHRINK, DRY_RUN, CENTRAL, JSON)
+    for add in reversed(takes):
+        command = add(command)
+    return command
 
 
 @click.command()
@@ -60,12 +69,7 @@ def add(  # noqa: PLR0913 # an option for each key of a schedule
 
 
 @click.command()
-@click.argument("node")
-@click.argument("name")
-@SHRINK
-@DRY_RUN
-@CENTRAL
-@JSON
+@_on_a_schedule
 def suspend(
     node: str, name: str, allow_shrink: int, dry_run: bool, url: str | None, as_json: bool
 ) -> None:
@@ -75,12 +79,7 @@ def suspend(
 
 
 @click.command()
-@click.argument("node")
-@click.argument("name")
-@SHRINK
-@DRY_RUN
-@CENTRAL
-@JSON
+@_on_a_schedule
 def resume(
     node: str, name: str, allow_shrink: int, dry_run: bool, url: str | None, as_json: bool
 ) -> None:
@@ -90,12 +89,7 @@ def resume(
 
 
 @click.command()
-@click.argument("node")
-@click.argument("name")
-@SHRINK
-@DRY_RUN
-@CENTRAL
-@JSON
+@_on_a_schedule
 def remove(
     node: str, name: str, allow_shrink: int, dry_run: bool, url: str | None, as_json: bool
 ) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from shared.config.models import Config
 from shared.config.policy_models import Policy, TargetTracking
 from shared.engine.decide import decide
-from shared.engine.model import Memory, Observation, PoolState, Reading, Vote
+from shared.engine.model import Memory, Observation, PoolState, Reading
+from shared.engine.outlook import edges_of
 from shared.engine.plan import Plan
-from shared.engine.wording import amount, instances
 
 MOST_SHOWN = 12
 CALM = 50.0
@@ -74,7 +74,11 @@ def edges(config: Config | None, pool: str, size: int, active: int, now: datetim
     if verdict.bounds.override is not None:
         return []
     percent = {name: percent for name, percent, _ in plan.voters}
-    return [line for vote in verdict.votes for line in _edges(vote, size, percent[vote.policy])]
+    return [
+        line
+        for vote in verdict.votes
+        for line in edges_of(vote, size, percent=percent[vote.policy])
+    ]
 
 
 def _calm(policy: Policy, size: int, active: int, at: datetime) -> Reading:
@@ -83,15 +87,3 @@ def _calm(policy: Policy, size: int, active: int, at: datetime) -> Reading:
     if isinstance(policy, TargetTracking):
         value = float(policy.target) * (max(size, 1) if policy.per_instance else 1)
     return Reading(value=value, at=at, samples=active)
-
-
-def _edges(vote: Vote, size: int, percent: bool) -> list[str]:
-    lines = []
-    if vote.grows is not None and vote.grows.size > size:
-        above = amount(vote.grows.value, percent=percent)
-        lines.append(f"{vote.policy} adds {vote.grows.size - size} above {vote.label} {above}")
-    if vote.shrinks is not None and vote.shrinks.size < size:
-        below = amount(vote.shrinks.value, percent=percent)
-        fewer = instances(size - vote.shrinks.size)
-        lines.append(f"{vote.policy} could do with {fewer} less below {vote.label} {below}")
-    return lines

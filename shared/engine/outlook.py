@@ -19,14 +19,15 @@ def outlook(plan: Plan, decision: Decision, now: datetime) -> list[str]:
     percents = {name: percent for name, percent, _ in plan.voters}
     if verdict.bounds.override is None:
         for vote in verdict.votes:
-            lines.extend(_edges(vote, verdict.current, percent=percents.get(vote.policy, False)))
+            lines.extend(edges_of(vote, verdict.current, percent=percents.get(vote.policy, False)))
     edge = next_change(plan, now)
     if edge is not None:
         lines.append(f"in {span(edge - now)}, at {clock(edge)}, a schedule or override changes")
     return lines
 
 
-def _edges(vote: Vote, size: int, *, percent: bool) -> list[str]:
+def edges_of(vote: Vote, size: int, *, percent: bool) -> list[str]:
+    """Which values of a policy's metric would change a pool of `size`, and by how much."""
     lines = []
     if vote.grows is not None and vote.grows.size > size:
         above = amount(vote.grows.value, percent=percent)
