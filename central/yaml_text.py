@@ -42,7 +42,10 @@ class YamlText:
         self.text = text
         self._newline = "\r\n" if "\r\n" in text else "\n"
         self._shift = int(text.startswith("\ufeff"))  # the parser does not count the BOM
-        self._root: yaml.Node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        if root is None:
+            raise EditError("The configuration is empty: there is nothing to edit.")
+        self._root: yaml.Node = root
 
     def assign(self, location: Location, value: Any) -> Splice:
         """Give a key a value, where it stands or as a new key of its mapping.
