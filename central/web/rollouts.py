@@ -24,6 +24,9 @@ FIELDS = (
     *("edits", "which", "region", "nodes", "batch", "allow_shrink", "deadline_minutes"),
     "skip_silent",
 )
+URGENCY = ("failed", "pushed", "waiting", "skipped", "applied")  # what to look at first
+MOST_SHOWN = 200  # of a page that asks for itself every five seconds
+Every = Annotated[str, Query(max_length=3)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 2)]
 
 
@@ -64,15 +67,17 @@ def start(request: Request, deps: Parts, actor: Editor, form: PageForm) -> Respo
 
 
 @router.get("/{number}")
-def rollout_page(number: Number, request: Request, deps: Parts, actor: Reader) -> Response:
+def rollout_page(
+    number: Number, request: Request, deps: Parts, actor: Reader, every: Every = ""
+) -> Response:
     """One roll-out, which keeps itself fresh while it runs."""
-    return page(request, "rollout.html", **_one(deps, actor, number))
+    return page(request, "rollout.html", **_one(deps, actor, number, every=every == "yes"))
 
 
 @router.get("/{number}/live")
 def live(number: Number, request: Request, deps: Parts, actor: Reader) -> Response:
     """What the page asks for every five seconds."""
-    values = _one(deps, actor, number)
+    values = _one(deps, actor, number, every=False)
     answer = page(request, "_rollout_live.html", **values)
     if values["rollout"].state != "running":
         answer.headers["HX-Refresh"] = "true"  # what one may do about it is another thing now
@@ -160,7 +165,11 @@ def _list(deps: Deps, actor: Actor, before: int | None) -> dict[str, Any]:
     }
 
 
-def _one(deps: Deps, actor: Actor, number: int) -> dict[str, Any]:
+def _one(deps: Deps, actor: Actor, number: int, *, every: bool) -> dict[str, Any]:
     with deps.engine.connect() as connection:
         now = fleet.database_now(connection)
-    return {"now": now, "rollout": api.one_rollout(deps, actor, number)}
+    found = api.one_rollout(deps, actor, number)
+    shown = sorted(found.nodes, key=lambda node: (URGENCY.index(node.state), node.stage))
+    if not every:
+        del shown[MOST_SHOWN:]
+    return {"now": now, "rollout": found, "shown": shown, "every": every}

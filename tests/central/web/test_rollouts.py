@@ -121,6 +121,25 @@ def test_a_roll_out_is_halted_and_goes_on(fleet: Fleet, devops: Reader) -> None:
     del fleet
 
 
+def test_of_many_nodes_those_to_look_at_come_first(central: RunningCentral, user: Reader) -> None:
+    central.execute(
+        "INSERT INTO nodes (name, region) SELECT 'm' || to_char(i, 'FM000'), 'r1' "
+        "FROM generate_series(1, 250) AS i"
+    )
+    central.execute(
+        "WITH made AS (INSERT INTO rollouts (edits, batch, allow_shrink, deadline_seconds, stages, "
+        "state) VALUES ('[]', 1, 0, 60, 250, 'halted') RETURNING id) INSERT INTO rollout_nodes "
+        "(rollout_id, node_id, stage, base_hash, config_hash, state) SELECT made.id, n.id, "
+        "row_number() OVER (ORDER BY n.name), 'a', 'b', "
+        "CASE WHEN n.name = 'm250' THEN 'failed' ELSE 'applied' END FROM made, nodes n"
+    )
+    (row,) = central.rows("SELECT id FROM rollouts")
+    named = r'<th scope="row"><a href="/nodes/(m\d+)"'
+    shown_first = re.findall(named, user.open(f"/rollouts/{row['id']}").text)
+    assert (shown_first[:2], len(shown_first)) == (["m250", "m001"], 200)
+    assert len(re.findall(named, user.open(f"/rollouts/{row['id']}?every=yes").text)) == 250
+
+
 BAD = [
     ({"edits": "", "which": "all"}, 422, "Edits: write at least one"),
     ({"edits": "x=1\nnonsense", "which": "all"}, 422, "Edits: Line 2: 'nonsense'"),
