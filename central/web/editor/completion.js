@@ -158,6 +158,8 @@ export function valuesAt(root, path) {
     if (each.type === "boolean") [true, false].forEach((value) => add(value, ""));
     (each.examples ?? []).forEach((value) => add(value, "example"));
   }
-  if (key && key.fallback !== undefined) add(key.fallback, "default");
+  if (key && key.fallback !== undefined && typeof key.fallback !== "object") {
+    found.set(String(key.fallback), "default");
+  }
   return [...found].map(([label, detail]) => ({ label, detail, type: "constant" }));
 }
