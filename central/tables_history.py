@@ -47,6 +47,16 @@ def _measured(name: str) -> Column[float]:
     return Column(name, Double, server_default="0")
 
 
+def _lately(table: str) -> Index:
+    """Rows lie in the order of their receipt, so a few kilobytes tell where the newest begin."""
+    return Index(
+        f"idx_{table}_received",
+        "received_at",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+    )
+
+
 metrics = Table(
     "metrics",
     metadata,
@@ -60,6 +70,7 @@ metrics = Table(
     _received(),
     Index("idx_metrics_node_timestamp", "node_id", "timestamp"),
     Index("idx_metrics_pool_timestamp", "pool_id", "timestamp"),
+    _lately("metrics"),
     postgresql_partition_by=BY_DAY,
 )
 
@@ -118,6 +129,7 @@ pool_analytics = Table(
     Index("idx_pool_analytics_time", "timestamp"),
     Index("idx_pool_analytics_pool", "pool_id"),
     Index("idx_pool_analytics_node_timestamp", "node_id", "timestamp"),
+    _lately("pool_analytics"),
     postgresql_partition_by=BY_DAY,
 )
 

@@ -17,9 +17,9 @@ def keep_configs(cursor: Cursor, replies: list[Reply], nodes: dict[int, NodeStat
     """Keep what was sent with the newest heartbeats; whether it is adopted is decided later."""
     found = {}
     for reply in replies:
-        beat, node = reply.submission.beat, nodes[reply.submission.node_id]
-        if beat.running_config is not None and node.newest is reply.submission:
-            found[node.node_id] = beat.running_config
+        sent = reply.submission.beat.running_config
+        if sent is not None and nodes[reply.submission.node_id].newest is reply.submission:
+            found[reply.submission.node_id] = sent
             reply.wants_config = False
     if found:
         cursor.execute(_KEEP, (list(found), list(found.values())))

@@ -85,3 +85,9 @@ CREATE TABLE notifications (
 CREATE INDEX idx_notifications_created ON notifications (created_at);
 CREATE INDEX idx_notifications_waiting ON notifications (channel, next_attempt_at)
     WHERE sent_at IS NULL;
+
+-- What was received lately, for roll-ups and conditions, without reading the whole day.
+CREATE INDEX idx_metrics_received ON metrics USING brin (received_at)
+    WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX idx_pool_analytics_received ON pool_analytics USING brin (received_at)
+    WITH (pages_per_range = 32, autosummarize = on);
