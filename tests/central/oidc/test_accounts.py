@@ -1,5 +1,6 @@
 """Who gets which account and role after Keycloak has vouched for somebody."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from central.store import users
 from tests.browser import Browser
 from tests.central_server import RunningCentral
 from tests.oidc_provider import FakeProvider
+from tests.pages import reading, shown
 
 Claims = dict[str, Any]
 COOKIE = "__Host-poolkeeper"
@@ -116,8 +118,30 @@ def test_losing_every_role_ends_the_sessions_too(
     assert browser.get(central.url + "/v1/whoami").status_code == 401
 
 
+def link_by_api(central: RunningCentral) -> None:
+    linked = central.operator("ADMIN").post(
+        "/v1/users/kim@example.com/link", json={"subject": "subject-1"}
+    )
+    assert linked.status_code == 200
+    assert (linked.json()["auth_provider"], linked.json()["has_password"]) == ("keycloak", False)
+
+
+def link_by_page(central: RunningCentral) -> None:
+    with reading(central, "ADMIN") as admin:
+        assert "Subject in Keycloak" in shown(admin.open("/users/kim@example.com"))
+        empty = admin.send("/users/kim@example.com/link", subject=" ")
+        assert (empty.status_code, "subject: fill it in" in shown(empty)) == (422, True)
+        text = admin.done("/users/kim@example.com/link", subject="subject-1")
+    assert "signs in through Keycloak from now on" in text
+    assert "New password" not in text
+
+
+@pytest.mark.parametrize("link", [link_by_api, link_by_page])
 def test_an_address_that_a_local_account_has_is_refused_until_linked(
-    central: RunningCentral, provider: FakeProvider, browser: Browser
+    central: RunningCentral,
+    provider: FakeProvider,
+    browser: Browser,
+    link: Callable[[RunningCentral], None],
 ) -> None:
     with central.whole.engine.begin() as connection:
         hashed = hash_password("correct horse battery", cost=4)
@@ -126,11 +150,7 @@ def test_an_address_that_a_local_account_has_is_refused_until_linked(
     assert answer.status_code == 403
     assert "kim@example.com" not in answer.text, "the page must not tell which accounts exist"
     assert "poolkeeper user link kim@example.com subject-1" in reason(central)
-    linked = central.operator("ADMIN").post(
-        "/v1/users/kim@example.com/link", json={"subject": "subject-1"}
-    )
-    assert linked.status_code == 200
-    assert (linked.json()["auth_provider"], linked.json()["has_password"]) == ("keycloak", False)
+    link(central)
     assert login(central, browser).status_code == 303
     assert role(central) == "DEVOPS"
 
