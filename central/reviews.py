@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from central.deps import Deps
 from central.errors import ApiError
@@ -41,8 +41,7 @@ def review(deps: Deps, name: str, source: bytes) -> ConfigReview:
         node_id = nodes.id_of(connection, name)
         row = configs.active_or_none(connection, node_id)
         now = database_now(connection)
-        sizes = configs.pool_sizes(connection, name)
-        refusal = _refusal(connection, node_id, document.config)
+        stored = projection.existing(connection, document.config, lock=False)
     current = None if row is None else loadable(row["yaml_config"])
     before = "" if row is None else row["yaml_config"]
     shown, left_out = previews(document.config, current, now, deps.replays.hurry())
@@ -54,8 +53,8 @@ def review(deps: Deps, name: str, source: bytes) -> ConfigReview:
         changed=row is None or row["config_hash"] != document.hash,
         diff=unified(name, before, document.text),
         warnings=findings(lint(document, now)),
-        terminates=terminated_by(document.config, sizes, now),
-        refusal=refusal,
+        terminates=terminated_by(document.config, configs.sizes_of(stored), now),
+        refusal=_refusal(node_id, document.config, stored),
         retires=_retired(current, document.config),
         pools=[pool.name for pool in document.config.pools],
         touched=_touched(current, document.config),
@@ -96,9 +95,8 @@ def database_now(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _refusal(connection: Connection, node_id: int, config: Config) -> str | None:
+def _refusal(node_id: int, config: Config, stored: dict[str, RowMapping]) -> str | None:
     """Why a push would be refused because another node has one of the pools."""
-    stored = projection.existing(connection, config, lock=False)
     try:
         projection.check_ownership(node_id, config, stored, take_over=False)
     except ApiError as error:

@@ -212,12 +212,7 @@ def _insert(
 
 def _check_blast_radius(push: Push, stored: dict[str, RowMapping], now: datetime) -> int:
     """Refuse to terminate instances that the operator did not agree to lose; return how many."""
-    sizes = {
-        ocid: row["current_instances"] or 0
-        for ocid, row in stored.items()
-        if row["last_analytics_at"] is not None  # before, the stored size is only a default
-    }
-    found = blast.losses(push.config, sizes, now)
+    found = blast.losses(push.config, sizes_of(stored), now)
     total = sum(loss.lost for loss in found)
     if total > push.allow_shrink:
         raise ApiError(
@@ -228,6 +223,15 @@ def _check_blast_radius(push: Push, stored: dict[str, RowMapping], now: datetime
             details=[{"pool": x.pool, "terminates": x.lost, "of": x.size} for x in found],
         )
     return total
+
+
+def sizes_of(stored: dict[str, RowMapping]) -> dict[str, int]:
+    """The newest reported sizes of pools that are stored, by OCID."""
+    return {
+        ocid: row["current_instances"] or 0
+        for ocid, row in stored.items()
+        if row["last_analytics_at"] is not None  # before, the stored size is only a default
+    }
 
 
 def pool_sizes(connection: Connection, node: str) -> dict[str, int]:

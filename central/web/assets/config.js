@@ -94,7 +94,7 @@ function edit() {
 
   editor.addEventListener("checked", ({ detail }) => {
     if (detail.failed) {
-      say(`Not checked: ${detail.failed}. Your text is kept in this tab.`, "warning");
+      say(`Not checked: ${detail.failed.replace(/\.$/, "")}. Your text is kept in this tab.`, "warning");
       return;
     }
     const { problems, warnings } = detail;

@@ -219,6 +219,16 @@ def test_a_pool_of_a_silent_node_may_be_taken_over(store: RunningCentral, devops
     assert "Saved" in devops.done("/nodes/n2/config", yaml=SCALED, take_over="yes")
 
 
+def test_what_a_take_over_terminates_is_asked_for_too(
+    store: RunningCentral, devops: Reader
+) -> None:
+    store.create_node("n2")
+    store.execute("UPDATE nodes SET status = 'OFFLINE' WHERE name = 'n1'")
+    assert "Type 9 to agree" in shown(devops.send("/nodes/n2/config/review", yaml=SMALL))
+    agreed = {"take_over": "yes", "allow_shrink": "9"}
+    assert "Saved" in devops.done("/nodes/n2/config", yaml=SMALL, **agreed)
+
+
 @pytest.mark.parametrize("path", [f"{PATH}/review", PATH])
 def test_a_change_of_somebody_else_is_a_conflict_and_nothing_is_lost(
     store: RunningCentral, devops: Reader, path: str
