@@ -49,7 +49,7 @@ def act(agent: Agent, clock: SimulatedTime) -> None:
 def recover(agent: Agent, clock: SimulatedTime) -> None:
     """Make good what a kill left open, and wait until the next resize may come."""
     agent.beat()
-    for _ in range(9):
+    for _ in range(4):
         clock.advance(30)
         agent.tick()
     while agent.outbox.pending():
