@@ -28,6 +28,14 @@ export function axis(scale, label, more = {}) {
   return { scale, label, labelSize: 20, stroke: ink, grid: line, ticks: line, ...more };
 }
 
+// A value between two gaps makes no line: it is a dot.
+function lonely(plot, series) {
+  const values = plot.data[series];
+  return values.flatMap((value, index) => (value != null && values[index - 1] == null && values[index + 1] == null ? [index] : []));
+}
+
+export const dots = { show: true, size: 5, filter: lonely };
+
 // Draws itself anew when the colours turn, and follows the width of its place.
 export class Plot {
   constructor(place, readout, spec) {

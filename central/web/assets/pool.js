@@ -1,5 +1,5 @@
 // The plot of a pool: sizes, bounds, need, utilisation, and a mark for every scaling event.
-import { Plot, axis, colour, line, stamp } from "./plot.js";
+import { Plot, axis, colour, dots, line, stamp } from "./plot.js";
 
 const EVERY = 30_000; // milliseconds between two looks at what is new
 const NEAR = 8; // pixels between a pointer and the mark that it means
@@ -19,7 +19,7 @@ const series = [
   { label: "Need", scale: "n", stroke: ink("--plot-2"), width: 1.5 },
   { label: "CPU %", scale: "%", stroke: ink("--plot-3"), width: 1.5 },
   { label: "Memory %", scale: "%", stroke: ink("--plot-3"), width: 1, dash: [2, 3] },
-].map((one) => ({ ...one, points: { show: false }, spanGaps: false }));
+].map((one) => ({ ...one, points: dots, spanGaps: false }));
 
 // A ceiling far above everything else would press the rest flat.
 function instances() {

@@ -1,5 +1,5 @@
 // The plot of the whole fleet.
-import { Plot, axis, colour, line, stamp } from "./plot.js";
+import { Plot, axis, colour, dots, line, stamp } from "./plot.js";
 
 const EVERY = 60_000; // milliseconds; a row is added every five minutes
 const place = document.getElementById("plot");
@@ -14,7 +14,7 @@ const series = [
   { label: "CPU %", scale: "%", stroke: ink("--plot-3"), width: 1.5 },
   { label: "Busiest %", scale: "%", stroke: ink("--plot-2"), width: 1, dash: [6, 3] },
   { label: "Memory %", scale: "%", stroke: ink("--plot-3"), width: 1, dash: [2, 3] },
-].map((one) => ({ ...one, points: { show: false }, spanGaps: false }));
+].map((one) => ({ ...one, points: dots, spanGaps: false }));
 
 const known = (value, unit = "") => (value == null ? "unknown" : `${value}${unit}`);
 
