@@ -195,7 +195,15 @@ def test_a_token_of_nobody_is_refused_and_audited(central: RunningCentral) -> No
     assert audited(central)["status"] == "FAILURE"
 
 
-@pytest.mark.parametrize("token", [None, "pk_enroll_x", "x", new_enrolment_token().text + "0"])
+NO_TOKENS = {
+    "none": None,
+    "too short": "pk_enroll_x",
+    "of another kind": "x",
+    "a letter too long": new_enrolment_token().text + "0",
+}
+
+
+@pytest.mark.parametrize("token", NO_TOKENS.values(), ids=NO_TOKENS.keys())
 def test_what_is_no_token_never_reaches_the_database(
     central: RunningCentral, token: str | None
 ) -> None:
