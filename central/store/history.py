@@ -115,11 +115,12 @@ def lifecycle_page(
     statement = (
         select(lifecycle, nodes.c.name.label("node"))
         .join_from(lifecycle, nodes, nodes.c.id == lifecycle.c.node_id)
-        .order_by(lifecycle.c.id.desc())
         .limit(limit)
     )
-    if node is not None:
-        statement = statement.where(nodes.c.name == node)
+    if node is None:
+        statement = statement.order_by(lifecycle.c.id.desc())
+    else:  # "+ 0": or it reads everybody's rows backwards until a quiet node's few have come
+        statement = statement.where(nodes.c.name == node).order_by((lifecycle.c.id + 0).desc())
     if before is not None:
         statement = statement.where(lifecycle.c.id < before)
     if event is not None:
