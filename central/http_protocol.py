@@ -53,6 +53,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.head_is_complete()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """End when nothing is owed; an idle client need not answer the goodbye that TLS knows."""
+        super().shutdown()
+        idle = self.transport.is_closing() and not self.transport.get_write_buffer_size()
+        if idle and self.scheme == "https":
+            self.transport.abort()
+
     def expect_another(self) -> None:
         """Close the connection if no other request comes in time."""
         self._unset_keepalive_if_required()

@@ -34,16 +34,20 @@ class Jobs:
         """Begin; every job runs at once for the first time."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Begin no other job."""
+        self._stop.set()
+
     def stop(self) -> None:
         """End after the job that is running, or let it go with the process when it takes long."""
-        self._stop.set()
+        self.ask_to_stop()
         self._thread.join(2)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             for job in self._jobs:
                 job.due -= self.STEP_SECONDS
-                if job.due <= 0:
+                if job.due <= 0 and not self._stop.is_set():
                     job.due = job.every
                     self._attempt(job)
             self._stop.wait(self.STEP_SECONDS)

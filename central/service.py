@@ -151,6 +151,8 @@ class Central:
     def stop(self) -> None:
         """Write what waits (bounded in time), stop the threads, close the connections."""
         if self._started:
+            for jobs in self._jobs.values():
+                jobs.ask_to_stop()
             for writer in self._writers:
                 writer.stop(DRAIN_SECONDS / WRITERS)
             for jobs in self._jobs.values():

@@ -1,5 +1,6 @@
 """Central with a certificate of its own: heartbeats over TLS, old protocols, renewed files."""
 
+import contextlib
 import os
 import shutil
 import ssl
@@ -13,6 +14,7 @@ import pytest
 
 from central.commands_tls import certificate_of, warn_of_clear_text
 from central.errors import StartError
+from central.server import DRAIN_SECONDS
 from central.tls import Certificate
 from tests import postgres
 from tests.central_server import RunningCentral, eventually, running_central
@@ -164,3 +166,19 @@ def test_serving_others_in_the_clear_is_told(caplog: pytest.LogCaptureFixture) -
     assert caplog.text == ""
     warn_of_clear_text("0.0.0.0")
     assert "travel in the clear on 0.0.0.0" in caplog.text
+
+
+def test_an_idle_client_does_not_hold_up_the_end(cluster: postgres.Cluster, tmp_path: Path) -> None:
+    authority = Authority.create()
+    trust = ssl.create_default_context(cafile=str(authority.write(tmp_path / "ca.pem")))
+    pem = issue(authority, tmp_path)
+    with contextlib.ExitStack() as stack:
+        certificate = Certificate(pem, pem)
+        running = stack.enter_context(
+            running_central(cluster.new_database(), certificate=certificate)
+        )
+        with httpx.Client(base_url=running.url, verify=trust) as client:
+            assert client.get("/healthz").status_code == 200
+            begun = time.monotonic()
+            stack.close()
+            assert time.monotonic() - begun < DRAIN_SECONDS - 1
