@@ -3,7 +3,7 @@
     python benchmarks/engine.py [--docs]
 
 Prints a table and writes benchmarks/results/engine.json; --docs also puts it on the page. Times are
-of the processor; a busy machine still makes them longer.
+of the processor, of the replays the best of three; a busy machine still makes them longer.
 """
 
 import json
@@ -35,6 +35,7 @@ from shared.replay.trace import Trace
 RESULTS = Path(__file__).parent / "results"
 START = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+RUNS = 3
 
 NEWEST = "{name: cpu, type: target_tracking, metric: CpuUtilization, target: 60}"
 DEMAND = NEWEST.replace("}", ", demand: {percentile: 90, window: 20m}}")
@@ -90,10 +91,12 @@ def thirty_days(policy: str) -> tuple[float, int, int]:
         kept = decision.verdict.memory
         return decision
 
-    scaler = EngineScaler(plan, trace, world.lag)
-    began = time.process_time()
-    run = replay(trace, world, scaler, 8)
-    seconds = time.process_time() - began
+    seconds = math.inf
+    for _ in range(RUNS):
+        scaler = EngineScaler(plan, trace, world.lag)
+        began = time.process_time()
+        run = replay(trace, world, scaler, 8)
+        seconds = min(seconds, time.process_time() - began)
     short = replace(trace, demand=demand[:2000])
     replay(short, world, EngineScaler(plan, short, world.lag, remembering), 8)
     told = score(run)
