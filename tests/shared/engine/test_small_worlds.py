@@ -31,6 +31,8 @@ QUICK_STEPS = ladder(
 POLICIES: dict[str, list[dict[str, Any]]] = {
     "tracking": [cpu()],
     "demand": [cpu(demand={"percentile": 90, "window": "2m"})],
+    "tracking with headroom": [cpu(headroom=3)],
+    "demand with headroom": [cpu(headroom=2, demand={"percentile": 90, "window": "2m"})],
     "maximum": [cpu(statistic="max")],
     "steps": [QUICK_STEPS],
     "tracking and growing steps": [cpu(), {**QUICK_STEPS, "scale_in": None}],
