@@ -17,6 +17,7 @@ from central.partitions import ensure_partitions
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPLATE = "template_poolkeeper"
+KEPT = 16  # databases; of the older ones, those that nobody is connected to are dropped
 
 
 class Cluster:
@@ -25,6 +26,7 @@ class Cluster:
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
         self._numbers = itertools.count(1)
+        self._made: list[str] = []
         self._create(TEMPLATE, "template1")
         engine = open_engine(server.url(ROLE, TEMPLATE))
         migrate(engine)
@@ -42,6 +44,7 @@ class Cluster:
     def _copy(self, template: str) -> str:
         name = f"test_{next(self._numbers)}"
         self._create(name, template)
+        self._made.append(name)
         return self.server.url(ROLE, name)
 
     def _create(self, name: str, template: str) -> None:
@@ -49,6 +52,7 @@ class Cluster:
         with contextlib.closing(psycopg2.connect(address)) as connection:
             connection.autocommit = True
             cursor = connection.cursor()
+            self._make_room(cursor)
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
             names = map(sql.Identifier, (name, template, ROLE))
             cursor.execute(statement.format(*names))
@@ -56,6 +60,18 @@ class Cluster:
             cursor.execute(
                 sql.SQL("ALTER DATABASE {} SET timezone = 'UTC'").format(sql.Identifier(name))
             )
+
+    def _make_room(self, cursor: psycopg2.extensions.cursor) -> None:
+        """A thousand databases of ten megabytes would be written, and deleted at the end."""
+        old = self._made[:-KEPT]
+        if not old:
+            return
+        cursor.execute("SELECT datname FROM pg_stat_activity WHERE datname = ANY(%s)", (old,))
+        used = {name for (name,) in cursor.fetchall()}
+        for name in set(old) - used:
+            with contextlib.suppress(psycopg2.errors.ObjectInUse):
+                cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+                self._made.remove(name)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ from tests.agent.rig import Rig, config_yaml, pool_yaml
 from tests.agent.test_faults import events, statuses
 from tests.fakes import NOON, FakePool, FakePools, pool_id
 
+pytestmark = pytest.mark.slow
+
 FLOOR = config_yaml(pool_yaml("web", policies="[]", limits="{min: 4, max: 20}"))
 
 

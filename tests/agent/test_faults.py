@@ -64,6 +64,7 @@ def test_fault_35_a_server_error_on_a_write_is_read_back_too(rig: Rig) -> None:
     assert rig.size("web") == 4
 
 
+@pytest.mark.slow
 def test_fault_36_no_host_capacity_as_500_lets_growth_wait_for_five_minutes(rig: Rig) -> None:
     rig.add_pool("web", size=2, demand=190)
     agent, seen = start(rig, pool_yaml("web"))
@@ -212,6 +213,7 @@ def test_fault_42_a_size_that_somebody_else_set_is_adopted_and_told(rig: Rig) ->
     assert rig.requests().get("UpdateInstancePool", 0) == 0, "it is not fought at once"
 
 
+@pytest.mark.slow
 def test_fault_45_without_metrics_nothing_shrinks_and_bounds_still_hold(rig: Rig) -> None:
     rig.add_pool("web", size=4, demand=10)
     agent, seen = start(rig, pool_yaml("web", limits="{min: 3, max: 20}"))

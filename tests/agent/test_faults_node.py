@@ -220,6 +220,7 @@ def test_fault_21_and_43_two_agents_on_one_pool_make_one_step_of_one_need(
         twin.close()
 
 
+@pytest.mark.slow
 def test_fault_49_load_that_flaps_around_the_threshold_moves_it_once_per_cooldown(
     rig: Rig,
 ) -> None:
@@ -236,6 +237,7 @@ def test_fault_49_load_that_flaps_around_the_threshold_moves_it_once_per_cooldow
     agent.close()
 
 
+@pytest.mark.slow
 def test_fault_54_a_pool_that_leaves_while_it_scales_is_let_go_as_it_is(rig: Rig) -> None:
     rig.add_pool("web", size=2, demand=190, launch_seconds=600)
     rig.add_pool("api", size=2, demand=90)
@@ -361,6 +363,7 @@ def test_fault_67_under_systemd_it_says_so_and_who_restarts_it_waits_for_nothing
             assert second.wait(5) == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_fault_19_a_schedule_opens_and_closes_once_when_the_clocks_go_back(rig: Rig) -> None:
     rig.add_pool("web", size=2, demand=10)
     schedule = (

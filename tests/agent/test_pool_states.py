@@ -1,5 +1,7 @@
 """Pools that are stopped, or that OCI could fill only in part."""
 
+import pytest
+
 from agent.service import Agent
 from simulator.faults import Shortage
 from tests.agent.rig import Decisions, Rig, config_yaml, pool_yaml
@@ -15,6 +17,7 @@ def rows(agent: Agent) -> list[dict[str, object]]:
     return [dict(record) for record in found if record["kind"] == "pool_analytics"]
 
 
+@pytest.mark.slow
 def test_a_stopped_pool_is_left_alone_and_kept_again_when_it_is_started(rig: Rig) -> None:
     rig.add_pool("web", size=4, demand=200)
     agent, seen = start(rig)

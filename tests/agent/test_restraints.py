@@ -27,6 +27,7 @@ def ids(rig: Rig, pool: str = "web") -> list[str]:
     return [member.id for member in rig.world.pool(pool).counted(now)]
 
 
+@pytest.mark.slow
 def test_a_protected_member_stays_and_the_others_go_one_by_one(rig: Rig) -> None:
     pool = rig.add_pool("web", size=5, demand=60)
     leader = pool.members[0].id
@@ -48,6 +49,7 @@ def test_growing_needs_no_choice(rig: Rig) -> None:
     assert "DetachInstancePoolInstance" not in rig.requests()
 
 
+@pytest.mark.slow
 def test_with_every_member_protected_nothing_goes_and_it_says_why(rig: Rig) -> None:
     pool = rig.add_pool("web", size=3, demand=10)
     everybody = ", ".join(member.id for member in pool.members)
@@ -115,6 +117,7 @@ def test_fault_35_a_detach_without_answer_is_read_back_and_not_repeated(
     assert [event for event in events(agent) if event != "SCALE_FAILED"] == ["SCALE_IN"]
 
 
+@pytest.mark.slow
 def test_a_native_autoscaling_configuration_keeps_the_agents_hands_off(rig: Rig) -> None:
     rig.add_pool("web", size=2, demand=190)
     rig.add_pool("free", size=2, demand=190)
@@ -146,6 +149,7 @@ def test_a_disabled_one_does_not_matter_and_a_missing_permission_stops_nothing(r
     assert rig.size("web") == 4
 
 
+@pytest.mark.slow
 def test_native_configurations_are_looked_up_every_five_minutes_in_a_quiet_tick(rig: Rig) -> None:
     rig.add_pool("web", size=2, demand=90)
     agent = rig.agent(config_yaml(pool_yaml("web")))

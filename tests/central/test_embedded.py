@@ -18,6 +18,8 @@ from central.embedded import DATABASE, LONGEST_SOCKET_PATH, ROLE, SUPERUSER, Emb
 from central.errors import StartError
 from tests.postgres import short_directory
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -123,6 +123,7 @@ def test_a_head_without_end_is_cut_off(wire: Wire) -> None:
     assert wire.socket.recv(4096).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.slow
 def test_a_head_that_dawdles_ends_the_connection(wire: Wire) -> None:
     wire.send(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
     assert wire.is_closed()  # within the socket's ten seconds

@@ -116,6 +116,7 @@ def test_a_renewed_certificate_is_taken_up(tmp_path: Path) -> None:
     assert not certificate.renew()
 
 
+@pytest.mark.slow
 def test_a_running_central_shows_the_renewed_certificate(site: Site) -> None:
     def _serial() -> str:
         with site.client() as client:

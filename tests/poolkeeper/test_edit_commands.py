@@ -154,6 +154,7 @@ def test_a_whole_file_is_for_one_node(bench: Bench) -> None:
         assert (done.exit_code, "A whole file is for one node" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_patch_is_shown_rolled_out_and_waited_for(bench: Bench) -> None:
     bench.second_node()
     words = ("config", "patch", "--nodes", "n1,n2", "--set", "pools.*.limits.max=30")

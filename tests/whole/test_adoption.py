@@ -19,6 +19,8 @@ from tests.agent.rig import Rig, config_yaml, pool_yaml
 from tests.central_server import RunningCentral, eventually
 from tests.whole.fleet import NODE, Fleet
 
+pytestmark = pytest.mark.slow
+
 FIRST = config_yaml(pool_yaml("web"))
 SECOND = FIRST + "# the second\n"
 THIRD = FIRST + "# the third\n"

@@ -7,6 +7,8 @@ from tests import postgres
 from tests.agent.rig import Rig, config_yaml, pool_yaml
 from tests.whole.fleet import NODE, Fleet
 
+pytestmark = pytest.mark.slow
+
 GOOD = config_yaml(pool_yaml("web"))
 BAD = GOOD.replace("region:", "regoin:")
 

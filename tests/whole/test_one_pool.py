@@ -15,6 +15,8 @@ from tests.agent.rig import Rig, config_yaml, pool_yaml
 from tests.central_server import YAML, RunningCentral, running_central
 from tests.whole.fleet import Reached
 
+pytestmark = pytest.mark.slow
+
 FAST = {"cooldown": "{scale_out: 1m, scale_in: 1m}", "stabilization": "{scale_out: 0s}"}
 WEB = config_yaml(pool_yaml("web", **FAST))
 

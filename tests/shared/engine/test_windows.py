@@ -221,6 +221,7 @@ def by_scan(plan: Schedule, day: date, minutes: Minutes) -> tuple[datetime, date
     return (opens - plan.ready_early, closes) if opens < closes else None
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(place=places(), plan=schedules())
 @pytest.mark.fault(19)
