@@ -9,6 +9,8 @@ import pytest
 from tests.central_server import RunningCentral, eventually, running_central
 from tests.heartbeats import CONFIG, analytics, beat, metric
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def replicas(database_url: str) -> Iterator[tuple[RunningCentral, RunningCentral]]:

@@ -16,6 +16,8 @@ from central.store import users
 from tests.central_server import YAML, RunningCentral
 from tests.heartbeats import CONFIG
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[[httpx.Client], httpx.Response]
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 GUARDED = [
