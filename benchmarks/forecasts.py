@@ -4,8 +4,8 @@
 
 A decision sees demand that is 3 minutes old (2 of lag, 1 of the window) and its instances serve 3
 minutes later: it acts on a forecast over 6 minutes, whether it says so or not. The error is the
-mean absolute one as a share of the mean demand, over every seventh minute from the eighth day on; all
-forecasts use the past alone. Without --trace the seeded synthetic series alone is looked at.
+mean absolute one as a share of the mean demand, over every seventh minute from the eighth day on;
+all forecasts use the past alone. Without --trace the seeded synthetic series alone is looked at.
 """
 
 import json

@@ -18,9 +18,7 @@ CHECKSUM_LENGTH = 6  # 62**6 > 2**32
 NODE_KEY = re.compile(rf"pk_node_(\d{{1,10}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 SESSION_PREFIX = "pk_user_"
 ENROLMENT_PREFIX = "pk_enroll_"
-ENROLMENT_TOKEN = re.compile(
-    rf"{ENROLMENT_PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
-)
+ENROLMENT_TOKEN = re.compile(rf"{ENROLMENT_PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 
 
 @dataclass(frozen=True, slots=True)
