@@ -89,6 +89,8 @@ bench: $(STAMP) ## Measure side by side; tables, JSON under benchmarks/results
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.fleet
 	$(BIN)/python -m benchmarks.history
+	$(BIN)/python -m benchmarks.login_flood
+	$(BIN)/python -m benchmarks.web_pages
 
 lock: $(STAMP) ## Resolve the dependencies anew (needs the network)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
