@@ -31,6 +31,7 @@ RESULTS = servers.ROOT / "benchmarks" / "results" / "history.json"
 # Generating is not measured: nothing is lost if it is interrupted.
 QUICKLY = {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "8GB"}
 QUICKLY |= {"fsync": "off", "synchronous_commit": "off", "maintenance_work_mem": "512MB"}
+PERSON = "bench@example.com"
 GOAL_MS = 100.0  # for these four; the others show what finer steps cost
 JUDGED = ("chart of 24 hours", "chart of 30 days", "node list", "newest lifecycle page")
 ROLLED = """
@@ -129,12 +130,13 @@ def _spans(table: str, days: int) -> Iterator[tuple[Span, datetime, datetime]]:
             yield span, first, last
 
 
-def reader_token(url: str) -> str:
+def reader_token(url: str, hashed_password: str = "no password") -> str:
+    """Make an account; returns the token of a session of it."""
     token = new_session_token()
     engine = open_engine(url)
     with engine.begin() as connection:
-        users.create(connection, "bench@example.com", "ADMIN", "Bench", "no password")
-        user = users.by_email(connection, "bench@example.com")
+        users.create(connection, PERSON, "ADMIN", "Bench", hashed_password)
+        user = users.by_email(connection, PERSON)
         assert user is not None
         sessions.start(connection, user.id, sessions.Opening(token.digest))
     engine.dispose()

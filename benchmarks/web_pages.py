@@ -18,16 +18,13 @@ from urllib.parse import urlsplit
 import psycopg2
 
 from benchmarks import servers
-from benchmarks.history import QUICKLY, generate
+from benchmarks.history import PERSON, QUICKLY, generate, reader_token
 from benchmarks.workload import fleet, plain
-from central.database import open_engine
 from central.passwords import hash_password
-from central.store import sessions, users
-from central.tokens import new_session_token
 from tests.chromium import Window, chromium
 
 RESULTS = servers.ROOT / "benchmarks" / "results" / "web_pages.json"
-PERSON, PASSWORD = "bench@example.com", "correct horse battery"
+PASSWORD = "correct horse battery"
 SERVER_GOAL_MS, USABLE_GOAL_MS = 200.0, 1000.0
 TROUBLE = """
 UPDATE nodes SET last_heartbeat = now() - interval '5 s',
@@ -60,7 +57,7 @@ def main() -> None:
     with servers.postgres(QUICKLY) as server:
         url = servers.database(server, "pages", fleet(options.nodes))
         report: dict[str, Any] = {"nodes": options.nodes, "rows": _fill(url, options)}
-        token = _token(url)
+        token = reader_token(url, hash_password(PASSWORD))
         report["load_before"] = [round(value, 2) for value in os.getloadavg()]
         with servers.central(url) as central:
             report["server"] = {
@@ -82,18 +79,6 @@ def _fill(url: str, options: argparse.Namespace) -> dict[str, int]:
         connection.autocommit = True
         connection.cursor().execute(TROUBLE)
     return generate(url, options)
-
-
-def _token(url: str) -> str:
-    token = new_session_token()
-    engine = open_engine(url)
-    with engine.begin() as connection:
-        users.create(connection, PERSON, "ADMIN", "Bench", hash_password(PASSWORD))
-        user = users.by_email(connection, PERSON)
-        assert user is not None
-        sessions.start(connection, user.id, sessions.Opening(token.digest))
-    engine.dispose()
-    return token.text
 
 
 def _asked(url: str, path: str, token: str, repeats: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from psycopg2 import errors as pg
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from central.access import authorize
 from central.api_document import DocumentedApi
@@ -129,6 +130,7 @@ def create_app(
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeoutError, _database)
     app.add_exception_handler(ValueError, _value)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -194,6 +196,11 @@ async def _value(request: Request, error: Exception) -> Response:
     if "NUL (0x00)" in str(error):
         return told(request, ApiError(422, "invalid", UNSTORABLE))
     return await _unexpected(request, error)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Whoever asked left in the middle of it: nobody reads the answer, and nothing is wrong."""
+    return Response(status_code=400)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

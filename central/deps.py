@@ -20,6 +20,8 @@ from central.replay_desk import ReplayDesk
 from central.store import audit
 from central.store.audit import Actor, Event
 from central.telemetry import Telemetry
+from central.web.known_configs import KnownConfigs
+from central.web.sparks import SparkCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Deps:
         public_url: the address that browsers use, such as https://pools.example.com.
         telemetry: what central measures of itself.
         metrics_token: what Prometheus shows for it; without one it must ask from this machine.
+        sparks: the sparklines that pages showed last.
+        known_configs: the configurations that pages read last, parsed.
     """
 
     engine: Engine
@@ -57,6 +61,8 @@ class Deps:
     public_url: str | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
     metrics_token: str | None = field(default=None, repr=False)
+    sparks: SparkCache = field(default_factory=SparkCache)
+    known_configs: KnownConfigs = field(default_factory=KnownConfigs)
 
 
 def deps_of(request: Request) -> Deps:

@@ -28,6 +28,15 @@ class Reader:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:2000]}"
         return answer
 
+    def pages(self, path: str) -> Iterator[str]:
+        """A list's pages, one after the other, as their links lead."""
+        following: str | None = path
+        while following:
+            text = self.open(following).text
+            yield text
+            found = re.search(r'href="([^"]+)" rel="next"', text)
+            following = html.unescape(found[1]) if found else None
+
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Whatever an address answers."""
         return self._http.get(path, headers=headers)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from central import credentials, pages
+from central import credentials
 from central.credentials import COOKIE
 from central.deps import Deps, Parts, anonymous
 from central.errors import ApiError
@@ -24,6 +24,7 @@ from central.store import audit, logins, sessions, users
 from central.store.audit import Actor, Event
 from central.store.users import User
 from central.tokens import digest, new_session_token
+from central.web.rendering import page
 from shared.wire_operator import Session
 from shared.wire_people import LoginCode
 
@@ -124,12 +125,13 @@ async def pick_up_login(body: LoginCode, request: Request, deps: Parts) -> Sessi
 
 
 @router.get("/logout")
-def leave_keycloak(deps: Parts) -> Response:
+def leave_keycloak(request: Request, deps: Parts) -> Response:
     """Send a browser, whose session here has ended, to end the one at Keycloak too."""
     try:
         url = _oidc(deps).logout_url()
     except OidcRefusedError as error:
-        return pages.page("Logged out of Poolkeeper", error.shown)
+        title = "Logged out of Poolkeeper"
+        return page(request, "notice.html", title=title, sentence=error.shown, more=None)
     return RedirectResponse(url or "/", status_code=302)
 
 
@@ -193,9 +195,16 @@ def _refuse(
     if pending is not None and pending.client_port is not None:
         answer: Response = _to_client(pending, error=refusal.shown)
     else:
-        answer = pages.login_failed(refusal.shown, nobody.request_id)
+        answer = _login_failed(request, refusal.shown, nobody.request_id)
     credentials.drop_cookie(answer, LOGIN_COOKIE)
     return answer
+
+
+def _login_failed(request: Request, shown: str, request_id: str | None) -> Response:
+    """What a browser sees after a login that was refused; the audit tells the reason."""
+    title = "The login did not succeed"
+    more = f"An administrator finds the reason in the audit log under {request_id or '-'}."
+    return page(request, "notice.html", status=403, title=title, sentence=shown, more=more)
 
 
 def _to_client(pending: logins.Pending, **values: str) -> Response:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from central.deps import Deps, Parts, Reader
 from central.store import fleet
 from central.web.rendering import page
-from central.web.sparks import SparkCache
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 PAGE_SIZE = 50
@@ -48,23 +47,23 @@ def fleet_page(request: Request, deps: Parts, _actor: Reader, wanted: Filters) -
     """The page."""
     with deps.engine.connect() as connection:
         regions = fleet.regions(connection)
-    values = _values(request, deps, wanted)
+    values = _values(deps, wanted)
     return page(request, "fleet.html", **values, regions=regions, statuses=STATUS, syncs=SYNC)
 
 
 @router.get("/fleet/rows")
 def rows(request: Request, deps: Parts, _actor: Reader, wanted: Filters) -> Response:
     """What the page asks for every five seconds."""
-    return page(request, "_fleet_rows.html", **_values(request, deps, wanted))
+    return page(request, "_fleet_rows.html", **_values(deps, wanted))
 
 
-def _values(request: Request, deps: Deps, wanted: fleet.Wanted) -> dict[str, Any]:
+def _values(deps: Deps, wanted: fleet.Wanted) -> dict[str, Any]:
     with deps.engine.connect() as connection:
         now = fleet.database_now(connection)
         found = fleet.fleet_rows(connection, wanted)
         pools = fleet.pools_of(connection, [row["id"] for row in found])
         ids = [pool["id"] for of_node in pools.values() for pool in of_node]
-        lines = sparks_of(request).lines(connection, ids, now)
+        lines = deps.sparks.lines(connection, ids, now)
         totals = fleet.totals(connection)
     count = found[0]["total"] if found else 0
     return {
@@ -79,15 +78,6 @@ def _values(request: Request, deps: Deps, wanted: fleet.Wanted) -> dict[str, Any
         "next_url": _turn(wanted, wanted.offset + PAGE_SIZE, count),
         "previous_url": _turn(wanted, wanted.offset - PAGE_SIZE, count),
     }
-
-
-def sparks_of(request: Request) -> SparkCache:
-    """The cache of this application."""
-    state = request.app.state
-    if not hasattr(state, "sparks"):
-        state.sparks = SparkCache()
-    cache: SparkCache = state.sparks
-    return cache
 
 
 def _turn(wanted: fleet.Wanted, offset: int, count: int) -> str | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from fastapi import Request
 from sqlalchemy import Connection
 
 from central.store import configs
@@ -20,6 +19,12 @@ class KnownConfigs:
     def __init__(self) -> None:
         self._kept: dict[str, Config | None] = {}
         self._bytes = 0
+
+    def config_of(self, connection: Connection, digest: str | None) -> Config | None:
+        """The configuration behind a hash; None for none, or if this release refuses it."""
+        if digest is None:
+            return None
+        return self.parsed(digest, lambda: configs.text_of_hash(connection, digest))
 
     def parsed(self, digest: str, read: Callable[[], str | None]) -> Config | None:
         """The configuration behind a hash; None if this release refuses its text.
@@ -42,19 +47,3 @@ def _parsed(yaml: str) -> Config | None:
         return load(yaml.encode())
     except ConfigError:
         return None
-
-
-def configs_of(request: Request) -> KnownConfigs:
-    """The configurations that this application knows."""
-    state = request.app.state
-    if not hasattr(state, "known_configs"):
-        state.known_configs = KnownConfigs()
-    known: KnownConfigs = state.known_configs
-    return known
-
-
-def config_of(request: Request, connection: Connection, digest: str | None) -> Config | None:
-    """The configuration behind a hash; None for none, or if this release refuses it."""
-    if digest is None:
-        return None
-    return configs_of(request).parsed(digest, lambda: configs.text_of_hash(connection, digest))

@@ -9,7 +9,6 @@ from central.errors import ApiError
 from central.routes import node_care
 from central.routes.configs import retry_config
 from central.store import fleet, history, node_end, node_keys, nodes
-from central.web.fleet import sparks_of
 from central.web.forms import PageForm
 from central.web.notices import see
 from central.web.rendering import page, secret_page
@@ -22,7 +21,7 @@ OVERLAPS = ((86_400, "a day"), (3600, "an hour"), (604_800, "a week"), (0, "not 
 @router.get("")
 def node_page(name: str, request: Request, deps: Parts, _actor: Reader) -> Response:
     """The page."""
-    values = _live(request, deps, name)
+    values = _live(deps, name)
     with deps.engine.connect() as connection:
         keys = node_keys.listed(connection, name)
     return page(request, "node.html", **values, keys=keys, overlaps=OVERLAPS)
@@ -31,7 +30,7 @@ def node_page(name: str, request: Request, deps: Parts, _actor: Reader) -> Respo
 @router.get("/live")
 def live(name: str, request: Request, deps: Parts, _actor: Reader) -> Response:
     """What the page asks for every five seconds."""
-    return page(request, "_node_live.html", **_live(request, deps, name))
+    return page(request, "_node_live.html", **_live(deps, name))
 
 
 @router.post("/rotate-key")
@@ -107,13 +106,13 @@ def _deletion(request: Request, deps: Deps, name: str, problem: ApiError | None 
     return page(request, "node_delete.html", status=status, **values)
 
 
-def _live(request: Request, deps: Deps, name: str) -> dict[str, Any]:
+def _live(deps: Deps, name: str) -> dict[str, Any]:
     with deps.engine.connect() as connection:
         now = fleet.database_now(connection)
         known = nodes.show(connection, name)
         (judged,) = fleet.by_name(connection, name=name, limit=1)
         pools = fleet.pools_of(connection, [known["id"]])[known["id"]]
-        lines = sparks_of(request).lines(connection, [pool["id"] for pool in pools], now)
+        lines = deps.sparks.lines(connection, [pool["id"] for pool in pools], now)
         events = history.lifecycle_page(connection, node=name, before=None, limit=EVENTS)
     return {
         "now": now,

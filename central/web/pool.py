@@ -1,7 +1,6 @@
 """The page of one pool: its size and why, over time and in the next two weeks."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -14,7 +13,6 @@ from central.notify.model import KINDS
 from central.store import fleet, pool_page, system_page
 from central.store.charts import Range
 from central.web import coming, decided
-from central.web.known_configs import config_of
 from central.web.plotting import SPANS, USUAL, Plot, Span, pool_plot
 from central.web.quick_actions import actions_of
 from central.web.rendering import page
@@ -41,7 +39,7 @@ def pool_page_of(
     span = SPANS.get(key, SPANS[USUAL])
     with deps.engine.connect() as connection:
         found = pool_page.by_name(connection, name, pool)
-        read = partial(config_of, request)
+        read = deps.known_configs.config_of
         config = read(connection, found["active_hash"])
         values = _live(connection, found, config)
         now = values["now"]
@@ -73,13 +71,14 @@ def pool_now(request: Request, number: Number, deps: Parts, _actor: Reader) -> R
     """The numbers and decisions, which the page asks for every five seconds."""
     with deps.engine.connect() as connection:
         found = pool_page.by_number(connection, number)
-        values = _live(connection, found, config_of(request, connection, found["active_hash"]))
+        values = _live(
+            connection, found, deps.known_configs.config_of(connection, found["active_hash"])
+        )
     return page(request, "_pool_now.html", **values, is_update=True)
 
 
 @router.get("/pools/{number}/plot")
 def plot_of(
-    request: Request,
     number: Number,
     deps: Parts,
     _actor: Reader,
@@ -90,7 +89,7 @@ def plot_of(
     span = SPANS.get(key, SPANS[USUAL])
     with deps.engine.connect() as connection:
         found = pool_page.by_number(connection, number)
-        read = partial(config_of, request)
+        read = deps.known_configs.config_of
         now = fleet.database_now(connection)
         known = datetime.fromtimestamp(since, UTC).replace(tzinfo=None)
         start = min(max(now - span.length, known), now)

@@ -14,7 +14,6 @@ from central.store import fleet, pool_page
 from central.store.audit import Actor
 from central.web.diffs import diff_view
 from central.web.forms import Form, PageForm, checked
-from central.web.known_configs import config_of
 from central.web.notices import see
 from central.web.rendering import page
 from shared.config.models import Config, Schedule
@@ -37,7 +36,7 @@ def preview(
     """What an action would change; nothing is changed yet."""
     with deps.engine.connect() as connection:
         pool = pool_page.by_number(connection, number)
-        config = config_of(request, connection, pool["active_hash"])
+        config = deps.known_configs.config_of(connection, pool["active_hash"])
         now = fleet.database_now(connection)
     try:
         wish = _wish([_edit_of(form, pool["name"], now)], dry_run=True)

@@ -34,31 +34,27 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden || focused) event.preventDefault();
 });
 
-// A refusal comes as a fragment that says why: show it where the answer would have gone.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { xhr } = event.detail;
-  if (event.detail.requestConfig.headers["X-Poll"]) {
-    const lost = document.getElementById("stale");
-    if (xhr.status >= 400 && !lost) {
-      const note = document.createElement("p");
-      note.id = "stale";
-      note.className = "problem";
-      note.setAttribute("role", "status");
-      note.textContent = "Central does not answer: what you see is no longer fresh.";
-      document.getElementById("main").prepend(note);
-    } else if (xhr.status < 400 && lost) lost.remove();
-    return;
-  }
-  if (xhr.status >= 400 && xhr.status < 600) event.detail.shouldSwap = true;
-});
-document.addEventListener("htmx:sendError", (event) => {
-  if (!event.detail.requestConfig.headers["X-Poll"] || document.getElementById("stale")) return;
+// What a page shows of itself may have grown old: say so until a refresh comes through again.
+function tellStale(isStale) {
+  const told = document.getElementById("stale");
+  if (!isStale) told?.remove();
+  if (!isStale || told) return;
   const note = document.createElement("p");
   note.id = "stale";
   note.className = "problem";
   note.setAttribute("role", "status");
   note.textContent = "Central does not answer: what you see is no longer fresh.";
   document.getElementById("main").prepend(note);
+}
+
+// A refusal comes as a fragment that says why: show it where the answer would have gone.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const failed = event.detail.xhr.status >= 400;
+  if (event.detail.requestConfig.headers["X-Poll"]) tellStale(failed);
+  else if (failed) event.detail.shouldSwap = true;
+});
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.requestConfig.headers["X-Poll"]) tellStale(true);
 });
 
 // Buttons that do something grave ask once more; those that need a typed name have a field of their own.

@@ -53,7 +53,7 @@ def user(central: RunningCentral) -> Iterator[Reader]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_bcrypt() -> Iterator[None]:
-    """Patched: at its real cost, bcrypt would take most of the time of these tests."""
+    """Patched: accounts here have cheap hashes, which each login would make anew at full cost."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("central.passwords.COST", 4)
         yield

@@ -91,12 +91,7 @@ def test_pages_of_fifty_follow_each_other(central: RunningCentral, user: Reader)
         "INSERT INTO nodes (name, region) SELECT format('n%s', lpad(i::text, 3, '0')), 'r' "
         "FROM generate_series(1, 120) AS i"
     )
-    seen, path = [], "/?order=name"
-    while path:
-        page = user.open(path).text
-        seen += rows(page)
-        found = re.search(r'<a href="([^"]+)" rel="next"', page)
-        path = found[1].replace("&amp;", "&") if found else ""
+    seen = [name for page in user.pages("/?order=name") for name in rows(page)]
     assert seen == [f"n{number:03}" for number in range(1, 121)]
 
 
