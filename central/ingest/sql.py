@@ -1,4 +1,4 @@
-"""Ingest's statements: arrays in, one statement per table, no ORM."""
+"""Ingest's statements: arrays in, one statement per table, all writes in one round trip, no ORM."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -33,10 +33,15 @@ SELECT s.node_id, n.status::text, s.boot_id, s.previous_boot_id, s.sequence,
 FROM node_state s JOIN nodes n ON n.id = s.node_id
 WHERE s.node_id = ANY(%s) ORDER BY s.node_id FOR UPDATE OF s SKIP LOCKED
 """  # noqa: S608 # two numbers of ours
-CURSORS = """
-SELECT c.node_id, c.stream_id, c.last_sequence FROM stream_cursors c
+_CURSOR, _POOL, _NOW = "cursor", "pool", "now"
+KNOWN = f"""
+SELECT '{_CURSOR}', node_id, stream_id, last_sequence, NULL::timestamptz FROM stream_cursors
 JOIN unnest(%s::int[], %s::text[]) AS u (node_id, stream_id) USING (node_id, stream_id)
-"""
+UNION ALL
+SELECT '{_POOL}', node_id, oracle_pool_id, id, NULL FROM pools WHERE oracle_pool_id = ANY(%s)
+UNION ALL
+SELECT '{_NOW}', NULL, NULL, NULL, now()
+"""  # noqa: S608 # three words of ours
 FORMER_OWNERS = """
 SELECT pool_id, node_id, until AT TIME ZONE 'UTC' FROM pool_former_owners WHERE pool_id = ANY(%s)
 """
@@ -44,7 +49,6 @@ OWN_POOLS = """
 SELECT node_id, array_agg(oracle_pool_id) FROM pools
 WHERE node_id = ANY(%s) AND retired_at IS NULL GROUP BY node_id
 """
-POOLS = "SELECT oracle_pool_id, id, node_id FROM pools WHERE oracle_pool_id = ANY(%s)"
 HEARTBEATS = """
 INSERT INTO node_heartbeats (node_id, config_hash, status, error_message, metrics_data, timestamp)
 SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamp[])
@@ -134,20 +138,17 @@ def existing_nodes(cursor: Cursor, node_ids: list[int]) -> set[int]:
 def load(cursor: Cursor, batch: list[Submission], nodes: dict[int, NodeState]) -> Stored:
     """Read what a batch is compared with; the locks keep it true until the commit."""
     streams = sorted({(s.node_id, s.beat.stream_id) for s in batch})
-    cursor.execute(CURSORS, ([n for n, _ in streams], [stream for _, stream in streams]))
-    cursors = {(row[0], row[1]): row[2] for row in cursor.fetchall()}
     ocids = {
         ocid
         for submission in batch
         for record in submission.records
         if (ocid := getattr(record, "oracle_pool_id", None)) is not None
     }
-    pools: dict[str, tuple[int, int]] = {}
-    if ocids:
-        cursor.execute(POOLS, (list(ocids),))
-        pools = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
-    cursor.execute("SELECT now()")
-    now = cursor.fetchall()[0][0]
+    cursor.execute(KNOWN, ([n for n, _ in streams], [s for _, s in streams], list(ocids)))
+    rows = cursor.fetchall()
+    cursors = {(node, stream): last for kind, node, stream, last, _ in rows if kind == _CURSOR}
+    pools = {ocid: (pool, node) for kind, node, ocid, pool, _ in rows if kind == _POOL}
+    (now,) = (at for kind, _, _, _, at in rows if kind == _NOW)
     former = _former_owners(cursor, batch, pools)
     return Stored(now, nodes, cursors, pools, former, _own_pools(cursor, batch, nodes))
 
@@ -181,28 +182,29 @@ def _own_pools(
 
 
 def store(cursor: Cursor, plan: Plan, nodes: Collection[NodeState], interval: float) -> None:
-    """Write a plan."""
+    """Write a plan, in one round trip: waiting for PostgreSQL costs more than its work does."""
     heard = [(node, node.newest) for node in nodes if node.newest is not None]
     addresses = [(node.node_id, node.status, newest.ip_address) for node, newest in heard]
-    # rows that we have changed ourselves need no further lock when the history refers to them
-    _bulk(cursor, UPDATE_NODES, "ptt", addresses)
     pools = [(pool, *values) for pool, values in sorted(plan.pools.items())]
-    _bulk(cursor, UPDATE_POOLS, "pptp", pools)
-    _bulk(cursor, HEARTBEATS, "pttttp", plan.heartbeats)
-    _bulk(cursor, ANALYTICS, "pptppppppptptttt", plan.analytics)
-    _bulk(cursor, METRICS, "pptptp", plan.metrics)
-    _bulk(cursor, LIFECYCLE, "pttttttp", plan.lifecycle)
     states = [_state_row(node, newest, interval) for node, newest in heard]
-    _bulk(cursor, UPDATE_STATE, "ppptttptptptttttppt", states)
-    _bulk(cursor, UPDATE_RIVALS, "ptppp", [_rival_row(n) for n in nodes if n.rival_changed])
+    rivals = [_rival_row(node) for node in nodes if node.rival_changed]
     streams = [(*stream, last) for stream, last in plan.cursors.items()]
-    _bulk(cursor, UPSERT_CURSORS, "ptp", streams)
-
-
-def _bulk(cursor: Cursor, statement: str, kinds: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """One statement for all rows; for `kinds` see `central.ingest.arrays`."""
-    if rows:
-        cursor.execute(statement, columns(kinds, rows))
+    # rows that we have changed ourselves need no further lock when the history refers to them
+    bulks: tuple[tuple[str, str, Sequence[tuple[Any, ...]]], ...] = (
+        (UPDATE_NODES, "ptt", addresses),
+        (UPDATE_POOLS, "pptp", pools),
+        (HEARTBEATS, "pttttp", plan.heartbeats),
+        (ANALYTICS, "pptppppppptptttt", plan.analytics),
+        (METRICS, "pptptp", plan.metrics),
+        (LIFECYCLE, "pttttttp", plan.lifecycle),
+        (UPDATE_STATE, "ppptttptptptttttppt", states),
+        (UPDATE_RIVALS, "ptppp", rivals),
+        (UPSERT_CURSORS, "ptp", streams),
+    )
+    filled = [bulk for bulk in bulks if bulk[2]]
+    values = [column for _, kinds, rows in filled for column in columns(kinds, rows)]
+    if filled:
+        cursor.execute(";".join(statement for statement, _, _ in filled), values)
 
 
 def _state_row(node: NodeState, newest: Submission, interval: float) -> tuple[Any, ...]:
