@@ -91,7 +91,9 @@ def _recompute(connection: Connection, rollup: Rollup, window: dict[str, datetim
         connection.execute(text("DROP TABLE dirty"))
         return 0
     connection.execute(text("ANALYZE dirty"))
-    ensure_spans(connection, rollup.table, connection.scalars(text(_DAYS)))
+    days = list(connection.scalars(text(_DAYS)))
+    with connection.engine.begin() as short:  # its foreign keys lock nodes and pools to its end
+        ensure_spans(short, rollup.table, days)
     bounds = {"low": low, "high": last + timedelta(seconds=rollup.seconds)}
     count = connection.execute(text(rollup.recompute), bounds).rowcount
     connection.execute(text("DROP TABLE dirty"))

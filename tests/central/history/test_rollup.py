@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from central.history.rollup import ROLLUP_LOCK, roll_up
+from central.history.rollup import ROLLUP_LOCK, ROLLUPS, _step, roll_up
 
 BASE = "date_trunc('hour', now()::timestamp) - interval '2 hours'"
 NAN = float("nan")
@@ -192,3 +192,16 @@ def test_deleting_a_node_takes_its_roll_ups(engine: Engine) -> None:
     for table in ("pool_analytics_5m", "pool_analytics_1h", "metrics_5m", "metrics_1h"):
         assert buckets(engine, table) == []
     assert run(engine, "SELECT * FROM scaling_events") == []
+
+
+def test_a_pass_that_needs_a_new_partition_does_not_hold_heartbeats_up(engine: Engine) -> None:
+    seen(engine, 0)
+    run(engine, "INSERT INTO rollup_state SELECT 'pool_analytics_5m', now() - interval '1 hour'")
+    rollup = next(each for each in ROLLUPS if each.table == "pool_analytics_5m")
+    with engine.connect() as passing, passing.begin():
+        assert _step(passing, rollup) == (1, True)  # and not committed yet
+        with engine.begin() as ingest:
+            ingest.execute(text("SET LOCAL lock_timeout = '2s'"))
+            ingest.execute(text("UPDATE nodes SET last_heartbeat = now()"))
+            ingest.execute(text("UPDATE pools SET current_instances = 4"))
+    assert len(buckets(engine, "pool_analytics_5m")) == 1
