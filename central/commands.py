@@ -210,6 +210,7 @@ def _favour_latency() -> None:
     """Keep the interpreter's own pauses short: they are the tail of every heartbeat's latency."""
     gc.collect()
     gc.freeze()  # what lives as long as the process is never looked through again
+    gc.set_threshold(50_000, 20, 20)  # heartbeats in flight are no garbage, however many they are
     sys.setswitchinterval(0.001)  # seconds that a writer waits for the loop, several times a batch
 
 
