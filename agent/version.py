@@ -3,8 +3,10 @@
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 
+from shared.config.capabilities import config_capabilities
+
 CAPABILITIES = (
-    "config.v1",
+    *config_capabilities(),
     "outbox.v1",
     "observe_pools",
     "rollback",

@@ -8,6 +8,7 @@ from typing import Any
 from central.blast import losses
 from central.yaml_edit import edited, unified
 from central.yaml_text import EditError
+from shared.config.capabilities import told, unknown_keys
 from shared.config.hashing import config_hash
 from shared.config.loader import load
 from shared.config.models import Config
@@ -25,6 +26,7 @@ class Chosen:
     active_hash: str | None
     text: str | None
     sizes: dict[str, int]
+    capabilities: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,10 @@ def _plan_node(
         return
     if found.hash == node.active_hash:
         plan.patches.append(NodePatch(node=node.name, state="unchanged"))
+        return
+    if unknown := unknown_keys(found.config, node.capabilities):
+        message = f"its agent is too old for {told(unknown)}: upgrade it first"
+        plan.problems.append({"node": node.name, "message": message})
         return
     if node.status != "ACTIVE":
         reason = f"it is {node.status} and could not acknowledge"

@@ -1,6 +1,6 @@
 """A text beside the active configuration: what is wrong with it and what it would do. No change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, func, select
@@ -11,6 +11,7 @@ from central.patching import terminated_by
 from central.previews import DAYS, previews
 from central.store import configs, nodes, projection
 from central.yaml_edit import unified
+from shared.config.capabilities import unknown_keys
 from shared.config.lints import lint
 from shared.config.loader import Document, load, load_document
 from shared.config.models import Config
@@ -42,6 +43,7 @@ def review(deps: Deps, name: str, source: bytes) -> ConfigReview:
         row = configs.active_or_none(connection, node_id)
         now = database_now(connection)
         stored = projection.existing(connection, document.config, lock=False)
+        able = nodes.capabilities(connection, node_id)
     current = None if row is None else loadable(row["yaml_config"])
     before = "" if row is None else row["yaml_config"]
     shown, left_out = previews(document.config, current, now, deps.replays.hurry())
@@ -52,7 +54,7 @@ def review(deps: Deps, name: str, source: bytes) -> ConfigReview:
         config_hash=document.hash,
         changed=row is None or row["config_hash"] != document.hash,
         diff=unified(name, before, document.text),
-        warnings=findings(lint(document, now)),
+        warnings=findings([*_unknown(document, able), *lint(document, now)]),
         terminates=terminated_by(document.config, configs.sizes_of(stored), now),
         refusal=_refusal(node_id, document.config, stored),
         retires=_retired(current, document.config),
@@ -102,6 +104,13 @@ def _refusal(node_id: int, config: Config, stored: dict[str, RowMapping]) -> str
     except ApiError as error:
         return error.error
     return None
+
+
+def _unknown(document: Document, capabilities: list[str]) -> Iterator[Problem]:
+    """Keys for which a push would be refused because the node's agent is too old."""
+    for location in unknown_keys(document.config, capabilities):
+        message = "this node's agent is too old to know this key: upgrade it first"
+        yield document.places.problem(location, message, at_key=True)
 
 
 def _touched(current: Config | None, new: Config) -> list[str]:

@@ -13,9 +13,10 @@ from central.store.audit import Actor
 from central.tables import node_configurations as versions
 from central.tables import pools
 from central.tables_support import node_state
+from shared.config.capabilities import told, unknown_keys
 from shared.config.hashing import config_hash
 from shared.config.models import Config
-from shared.config.problems import ConfigError
+from shared.config.problems import ConfigError, render_path
 
 RETRY_OFFERS = 3
 
@@ -57,8 +58,8 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
     """Store a version, make it the active one, and project its pools and schedules.
 
     Raises:
-        ApiError: 404 unknown node; 409 pool of another node, or too many instances terminated;
-            412 the active hash is not the expected one.
+        ApiError: 404 unknown node; 409 pool of another node, an agent that is too old for a key,
+            or too many instances terminated; 412 the active hash is not the expected one.
     """
     ocids = [pool.instance_pool_id for pool in push.config.pools]
     locked = nodes.lock_with_owners(connection, push.node, ocids)
@@ -71,6 +72,7 @@ def activate(connection: Connection, push: Push, actor: Actor) -> Activated:
             f"The configuration of {push.node} was changed by somebody else: its hash is "
             f"{state['active_hash'] or 'none'} now. Pull it and merge.",
         )
+    _check_agent(push, state)
     stored = projection.existing(connection, push.config)
     if not {row["node_id"] for row in stored.values()} <= locked.keys():
         raise ApiError(409, "changed", "A pool was just given to another node: push again.")
@@ -208,6 +210,19 @@ def _insert(
         .where(node_state.c.node_id == node_id)
         .values(active_hash=hashed, active_generation=generation, retry_offers=0)
     )
+
+
+def _check_agent(push: Push, state: RowMapping) -> None:
+    """Refuse keys that the node's agent, by its last heartbeat, could not read."""
+    unknown = unknown_keys(push.config, state["capabilities"])
+    if unknown:
+        raise ApiError(
+            409,
+            "too_old",
+            f"The agent of {push.node} ({state['agent_version']}) does not know "
+            f"{told(unknown)}: upgrade it first, or leave that out.",
+            details=[{"path": render_path(location)} for location in unknown],
+        )
 
 
 def _check_blast_radius(push: Push, stored: dict[str, RowMapping], now: datetime) -> int:

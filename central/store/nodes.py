@@ -114,6 +114,12 @@ def id_of(connection: Connection, name: str) -> int:
     return int(found)
 
 
+def capabilities(connection: Connection, node_id: int) -> list[str]:
+    """What a node's agent said last that it can."""
+    statement = select(node_state.c.capabilities).where(node_state.c.node_id == node_id)
+    return list(connection.execute(statement).scalar_one())
+
+
 def lock(connection: Connection, name: str) -> RowMapping:
     """A node's state, locked: ingest and other operators leave the node alone meanwhile.
 

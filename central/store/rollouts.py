@@ -10,6 +10,7 @@ from central.store.audit import Actor
 from central.tables import node_configurations as versions
 from central.tables import nodes, pools
 from central.tables_orders import rollout_nodes, rollouts
+from central.tables_support import node_state
 from shared.wire_edits import RolloutRequest
 
 _OBSERVE = """
@@ -58,8 +59,10 @@ def choose(connection: Connection, request: RolloutRequest) -> list[Chosen]:
             nodes.c.status,
             versions.c.config_hash.label("active_hash"),
             versions.c.yaml_config.label("text"),
+            node_state.c.capabilities,
         )
-        .outerjoin_from(nodes, versions, (versions.c.node_id == nodes.c.id) & versions.c.is_active)
+        .join_from(nodes, node_state)
+        .outerjoin(versions, (versions.c.node_id == nodes.c.id) & versions.c.is_active)
         .order_by(nodes.c.name)
     )
     if request.nodes:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shared.config.fields import UpToADay
 from shared.config.metric_policy import COMPUTE_AGENT, PERCENT_METRICS, MetricPolicy
-from shared.config.rules import Within
+from shared.config.rules import Needs, Within
 from shared.config.section import InconsistentError, Section
 from shared.config.units import Duration, InstanceAmount, Number, Percentage
 
@@ -53,7 +53,7 @@ class TargetTracking(MetricPolicy):
         description="The metric is a total of the whole pool (a queue, requests per second);"
         " `target` is the share that one instance should carry.",
     )
-    headroom: int = Field(
+    headroom: Annotated[int, Needs("config.headroom")] = Field(
         0,
         ge=0,
         le=1000,

@@ -12,6 +12,17 @@ from shared.config.units import format_duration
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """Marks a key that came after the first format: only agents with this capability know it.
+
+    Attributes:
+        capability: what such agents name in their heartbeats, for instance `config.headroom`.
+    """
+
+    capability: str
+
+
+@dataclass(frozen=True, slots=True)
 class Matches:
     """Text of one form. Unlike a bare pattern, it complains with a sentence.
 

@@ -415,3 +415,28 @@ def test_a_change_whose_audit_fails_does_not_happen(store: RunningCentral) -> No
     assert "full" not in answer.text
     assert operator.get("/v1/nodes/n1/config").text == CONFIG
     assert store.rows("SELECT name FROM pools") == [{"name": "web"}]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "status"), [(["config.v1"], 409), (["config.v1", "config.headroom"], 200)]
+)
+def test_a_key_is_not_pushed_to_an_agent_that_is_too_old_for_it(
+    store: RunningCentral, capabilities: list[str], status: int
+) -> None:
+    policy = "{name: cpu, type: target_tracking, metric: CpuUtilization, target: 60, headroom: 1}"
+    newer = f"{CONFIG}    policies: [{policy}]\n"
+    with store.client(store.create_node("n2")) as agent:
+        able = {"capabilities": capabilities, "agent_version": "0.9.0"}
+        assert agent.post("/v1/heartbeat", json=beat(1, **able)).status_code == 200
+    assert put(store, CONFIG, "n2").status_code == 200
+    answer = put(store, newer, "n2")
+    assert answer.status_code == status, answer.text
+    if status == 409:
+        refusal = answer.json()
+        assert refusal["code"] == "too_old"
+        assert refusal["error"] == (
+            "The agent of n2 (0.9.0) does not know pools[0].policies[0].headroom: "
+            "upgrade it first, or leave that out."
+        )
+        assert refusal["details"] == [{"path": "pools[0].policies[0].headroom"}]
+        assert store.operator().get("/v1/nodes/n2").json()["active_hash"] == config_hash(CONFIG)

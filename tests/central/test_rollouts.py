@@ -288,3 +288,17 @@ def test_a_list_of_rollouts(fleet: Fleet) -> None:
     assert fleet.store.operator().get("/v1/rollouts/99").status_code == 404
     hashes = {node["config_hash"] for node in fleet.show(first)["nodes"]}
     assert config_hash(config(1).replace("max: 20", "max: 30")) in hashes
+
+
+def test_a_node_whose_agent_is_too_old_for_a_key_is_told_before_anything_is_pushed(
+    fleet: Fleet,
+) -> None:
+    fleet.beat("n2", capabilities=["config.v1"], agent_version="0.9.0")
+    policy = {"name": "cpu", "type": "target_tracking", "metric": "CpuUtilization"}
+    policies = [{**policy, "target": 60, "headroom": 1}]
+    answer = fleet.ask(edits=[{"kind": "set", "path": "pools.web.policies", "value": policies}])
+    assert answer.status_code == 422, answer.text
+    (problem,) = answer.json()["details"]
+    assert problem["node"] == "n2"
+    assert "too old for pools[0].policies[0].headroom" in problem["message"]
+    assert fleet.store.rows("SELECT * FROM rollouts") == []
