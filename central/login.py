@@ -32,6 +32,7 @@ async def authenticate(deps: Deps, nobody: Actor, email: str, password: str) -> 
         await run_in_threadpool(_refuse, deps, nobody, address, WRONG, names)
         raise ApiError(401, "unauthorized", WRONG)
     await run_in_threadpool(_finish, deps, user, names)
+    deps.gate.succeeded(address, nobody.ip_address)
     if is_outdated(user.hashed_password or ""):
         renewed = await deps.passwords.hash(password)
         await run_in_threadpool(_renew_hash, deps, user, renewed)

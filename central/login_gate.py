@@ -11,9 +11,10 @@ from central.errors import ApiError
 from central.store import audit
 from central.store.audit import Actor, Event
 
-ADDRESS_RATE, ADDRESS_BURST = 1.0, 15.0  # logins per second; as many as may come at once
-TOTAL_RATE, TOTAL_BURST = 2.0, 30.0  # half of what bcrypt can check, so that it rests too
-LARGEST_MEMORY = 10_000  # addresses; the longest unseen is forgotten
+# Failed logins per second, and as many as may come at once: bcrypt slows even what outranks it.
+ADDRESS_RATE, ADDRESS_BURST = 0.2, 10.0
+TOTAL_RATE, TOTAL_BURST = 0.5, 20.0
+LARGEST_MEMORY = 10_000  # of each kind; the longest unseen is forgotten
 NAMED = 20  # addresses and accounts named in the audit of a flood
 TURNED_AWAY = "Too many logins at the moment: wait a little and try again."
 
@@ -36,6 +37,10 @@ class Bucket:
         self.tokens -= 1
         return True
 
+    def give_back(self) -> None:
+        """What was taken last did not count."""
+        self.tokens = min(self.burst, self.tokens + 1)
+
 
 @dataclass(slots=True)
 class Flood:
@@ -50,7 +55,8 @@ class LoginGate:
     """Bounds, per process, how many logins reach the database and bcrypt.
 
     A thousand wrong logins a second shall not be felt by heartbeats. What is turned away here was
-    never looked at: it counts for no lock-out, and is audited in sum.
+    never looked at: it counts for no lock-out, and is audited in sum. Logins that succeed cost
+    nothing, and whoever succeeded from an address before passes a flood from others.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -58,6 +64,7 @@ class LoginGate:
         self._lock = threading.Lock()
         self._total = Bucket(TOTAL_RATE, TOTAL_BURST, TOTAL_BURST, monotonic())
         self._addresses: OrderedDict[str, Bucket] = OrderedDict()
+        self._familiar: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._flood = Flood()
 
     def enter(self, email: str, address: str | None, *, busy: bool) -> None:
@@ -70,13 +77,25 @@ class LoginGate:
         with self._lock:
             if not self._bucket(address or "-", now).take(now):
                 status = 429
-            elif busy or not self._total.take(now):
+            elif busy or not self._passes(email, address or "-", now):
                 status = 503
             else:
                 return
             self._note(email, address or "-")
         code = "throttled" if status == 429 else "busy"
         raise ApiError(status, code, TURNED_AWAY, retry_after=5)
+
+    def succeeded(self, email: str, address: str | None) -> None:
+        """A login that was let through had the right password."""
+        pair = (email, address or "-")
+        with self._lock:
+            self._bucket(pair[1], self._monotonic()).give_back()
+            if pair not in self._familiar:
+                self._total.give_back()
+            self._familiar[pair] = None
+            self._familiar.move_to_end(pair)
+            while len(self._familiar) > LARGEST_MEMORY:
+                self._familiar.popitem(last=False)
 
     def report(self, engine: Engine) -> None:
         """Write one audit row about what was turned away since the last one, if anything was."""
@@ -93,6 +112,9 @@ class LoginGate:
         with engine.begin() as connection:
             why = f"{flood.count} logins came too fast to be looked at"
             audit.append(connection, Actor(email="central"), event.failed(why))
+
+    def _passes(self, email: str, address: str, now: float) -> bool:
+        return (email, address) in self._familiar or self._total.take(now)
 
     def _bucket(self, address: str, now: float) -> Bucket:
         bucket = self._addresses.pop(address, None)

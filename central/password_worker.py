@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from central.bcrypt_process import LEFTOVERS
 
 COMMAND = (sys.executable, "-I", "-m", "central.bcrypt_process")
-PATIENCE_SECONDS = 2.0  # after which a password gets a process that has a share of its own
+PATIENCE_SECONDS = 5.0  # after which a password gets a process that has a share of its own
 LONGEST_QUEUE = 8  # logins that may wait for bcrypt; more are asked to come back
 ATTEMPTS = 2  # the process may have been ended from outside: a second one is started
 LEAVE_SECONDS = 5.0

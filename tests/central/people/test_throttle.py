@@ -17,6 +17,7 @@ from tests.central_server import RunningCentral, eventually, running_central
 from tests.heartbeats import beat
 
 PASSWORD = "correct horse battery"
+KIM = "kim@example.com"
 BUSY_CODES = {401, 429, 503}
 
 
@@ -114,6 +115,24 @@ def test_more_logins_than_the_queue_holds_are_turned_away_uncounted(
     assert central.rows("SELECT 1 FROM login_throttles") == []
 
 
+def test_who_logged_in_before_gets_in_during_a_flood(central: RunningCentral) -> None:
+    with central.whole.engine.begin() as connection:
+        for name in ("kim", "robin"):
+            users.create(
+                connection, f"{name}@example.com", "USER", name, hash_password(PASSWORD, cost=4)
+            )
+    gate = central.whole.app.state.deps.gate
+
+    def _log_in(email: str) -> int:
+        with central.client() as client:
+            body = {"email": email, "password": PASSWORD}
+            return client.post("/v1/login", json=body).status_code
+
+    assert _log_in(KIM) == 200
+    gate._total.tokens = -100.0  # as a flood would have left it
+    assert [_log_in("robin@example.com"), _log_in(KIM)] == [503, 200]
+
+
 # the gate itself ---------------------------------------------------------------------------------
 
 
@@ -122,7 +141,7 @@ def passed(gate: LoginGate, address: str, attempts: int) -> list[int]:
     found = []
     for _ in range(attempts):
         try:
-            gate.enter("kim@example.com", address, busy=False)
+            gate.enter(KIM, address, busy=False)
             found.append(0)
         except ApiError as refusal:
             found.append(refusal.status)
@@ -144,8 +163,47 @@ def test_many_addresses_together_are_bounded_too() -> None:
     burst = int(TOTAL_BURST)
     answers = [passed(gate, str(number), 1)[0] for number in range(burst + 5)]
     assert answers == [0] * burst + [503] * 5
-    clock[0] += 1.0
-    assert passed(gate, "fresh", 10).count(0) == int(TOTAL_RATE)
+    clock[0] += 3 / TOTAL_RATE
+    assert passed(gate, "fresh", 10).count(0) == 3
+
+
+@pytest.mark.parametrize("addresses", [1, 100])
+def test_logins_that_succeed_cost_nothing(addresses: int) -> None:
+    gate = LoginGate(lambda: 0.0)
+    for number in range(3 * int(TOTAL_BURST)):
+        address = str(number % addresses)
+        assert passed(gate, address, 1) == [0]
+        gate.succeeded(f"user-{number}@example.com", address)
+
+
+def test_one_address_cannot_use_up_what_there_is_for_all() -> None:
+    clock = [0.0]
+    gate = LoginGate(lambda: clock[0])
+    for second in range(600):
+        clock[0] = float(second)
+        passed(gate, "flood", 10)
+    assert passed(gate, "other", 1) == [0]
+
+
+def test_whoever_succeeded_from_an_address_passes_a_flood_from_others() -> None:
+    gate = LoginGate(lambda: 0.0)
+    gate.enter(KIM, "desk", busy=False)
+    gate.succeeded(KIM, "desk")
+    burst = int(TOTAL_BURST)
+    assert [passed(gate, str(number), 1)[0] for number in range(burst + 1)] == [0] * burst + [503]
+    assert passed(gate, "desk", 1) == [0]
+    with pytest.raises(ApiError, match="Too many logins"):
+        gate.enter("robin@example.com", "desk", busy=False)  # the same address, not the same person
+    rest = int(ADDRESS_BURST) - 2
+    assert passed(gate, "desk", rest + 1) == [0] * rest + [429]  # it has no more than others have
+
+
+def test_a_familiar_login_still_waits_for_bcrypt() -> None:
+    gate = LoginGate(lambda: 0.0)
+    gate.succeeded(KIM, "desk")
+    with pytest.raises(ApiError) as refused:
+        gate.enter(KIM, "desk", busy=True)
+    assert refused.value.status == 503
 
 
 def test_what_is_turned_away_is_audited_in_one_row(central: RunningCentral) -> None:
