@@ -1,45 +1,17 @@
 """What central measures of itself, for Prometheus: ingest as it happens, the fleet when asked."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-from sqlalchemy import Engine, RowMapping, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
+from central.fleet_metrics import FleetMetrics
 from central.ingest.model import Submission
 from central.ingest.transaction import Committed, RefusedError, UnavailableError
 from central.ingest.writer import Commit
 
-log = logging.getLogger(__name__)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-_FLEET = """
-SELECT count(*) FILTER (WHERE n.status = 'ACTIVE') AS active,
-       count(*) FILTER (WHERE n.status = 'INACTIVE') AS inactive,
-       count(*) FILTER (WHERE n.status = 'ERROR') AS error,
-       count(*) FILTER (WHERE n.status = 'OFFLINE') AS offline,
-       count(*) FILTER (WHERE s.maintenance) AS maintenance,
-       count(*) FILTER (WHERE s.duplicate_since IS NOT NULL AND s.rival_heard_at > now()
-           - make_interval(secs => 3 * s.assigned_interval + 15)) AS duplicate,
-       count(*) FILTER (WHERE behind AND NOT refused) AS waiting,
-       count(*) FILTER (WHERE behind AND refused) AS refused,
-       COALESCE(EXTRACT(EPOCH FROM now()::timestamp - min(c.created_at)
-           FILTER (WHERE behind AND NOT refused AND n.status IN ('ACTIVE', 'ERROR'))), 0)::float8
-           AS lag,
-       (SELECT COALESCE(EXTRACT(EPOCH FROM now()::timestamp - min(done_until)), 0)::float8
-        FROM rollup_state) AS rollup_lag,
-       (SELECT count(*) FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
-        WHERE i.inhparent = 'metrics'::regclass
-          AND right(p.relname, 8) > to_char(now(), 'YYYYMMDD')) AS days_ahead
-FROM nodes n JOIN node_state s ON s.node_id = n.id
-LEFT JOIN node_configurations c ON c.node_id = n.id AND c.is_active
-CROSS JOIN LATERAL (SELECT s.active_hash IS NOT NULL
-                       AND s.active_hash IS DISTINCT FROM s.running_hash AS behind,
-                    COALESCE(s.active_hash = s.failed_hash, false) AS refused) AS config
-"""
 
 
 class Telemetry:
@@ -68,7 +40,7 @@ class Telemetry:
 
     def watch(self, engine: Engine, queue_length: Callable[[], int]) -> None:
         """Show the queue and the fleet too, read at each scrape."""
-        self.registry.register(_Fleet(engine, queue_length))
+        self.registry.register(FleetMetrics(engine, queue_length))
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -110,66 +82,3 @@ class MeasuredCommit:
     def close(self) -> None:
         """Let go of the connection."""
         self._commit.close()
-
-
-class _Fleet(Collector):
-    def __init__(self, engine: Engine, queue_length: Callable[[], int]) -> None:
-        self._engine = engine
-        self._queue_length = queue_length
-
-    def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the database."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """The queue, and one statement's worth of the fleet."""
-        yield _gauge(
-            "poolkeeper_ingest_queue_heartbeats",
-            "Heartbeats that wait for their commit.",
-            self._queue_length(),
-        )
-        row = self._read()
-        yield _gauge(
-            "poolkeeper_database_up", "Whether the database answers.", 0 if row is None else 1
-        )
-        if row is not None:
-            yield from _fleet(row)
-
-    def _read(self) -> RowMapping | None:
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(text(_FLEET)).mappings().one()
-        except SQLAlchemyError as error:
-            log.warning("no fleet in the metrics: %s", type(error).__name__)
-            return None
-
-
-def _fleet(row: RowMapping) -> Iterator[Metric]:
-    statuses = GaugeMetricFamily("poolkeeper_nodes", "Nodes by status.", labels=["status"])
-    for status in ("active", "inactive", "error", "offline"):
-        statuses.add_metric([status.upper()], row[status])
-    yield statuses
-    for name, help_text in (
-        ("maintenance", "Nodes whose silence is expected."),
-        ("duplicate", "Nodes whose key two live agents use."),
-        ("waiting", "Nodes that do not run their active configuration yet."),
-        ("refused", "Nodes that refused their active configuration."),
-    ):
-        of_nodes = name in {"maintenance", "duplicate"}
-        prefix = "poolkeeper_nodes_" if of_nodes else "poolkeeper_config_nodes_"
-        yield _gauge(prefix + name, help_text, row[name])
-    yield _gauge(
-        "poolkeeper_config_lag_seconds",
-        "Age of the oldest configuration that a living node has not applied.",
-        row["lag"],
-    )
-    yield _gauge(
-        "poolkeeper_rollup_lag_seconds", "How far the roll-ups are behind.", row["rollup_lag"]
-    )
-    yield _gauge(
-        "poolkeeper_partitions_ahead_days", "Days with partitions to come.", row["days_ahead"]
-    )
-
-
-def _gauge(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, help_text, value=value)

@@ -78,6 +78,32 @@ def test_a_configuration_that_runs_is_no_lag(
     assert found["poolkeeper_config_nodes_waiting"] == 0
 
 
+def test_work_that_waits_for_somebody_is_counted(
+    central: RunningCentral, anybody: httpx.Client
+) -> None:
+    central.create_node("n1")
+    central.execute(
+        "INSERT INTO rollouts (state, edits, batch, allow_shrink, deadline_seconds, stages) "
+        "SELECT state, '[]', 1, 0, 60, 1 FROM unnest('{done,halted,halted}'::text[]) AS state"
+    )
+    central.execute(
+        "INSERT INTO conditions (kind, subject, text) VALUES ('capacity', 'a', ''), "
+        "('capacity', 'b', ''), ('stuck', 'a', '')"
+    )
+    central.execute(
+        "INSERT INTO notifications (channel, state, kind, subject, text, since, created_at, "
+        "sent_at) SELECT 'mail', 'firing', 'stuck', 'a', '', at, at, sent FROM (VALUES "
+        "(now()::timestamp - interval '3 min', NULL), (now()::timestamp - interval '2 days', NULL),"
+        " (now()::timestamp - interval '9 min', now()::timestamp)) AS v (at, sent)"
+    )
+    found = scraped(anybody.get("/metrics"))
+    states = [found[f"poolkeeper_rollouts[{state}]"] for state in ("running", "halted")]
+    assert states == [0, 2]
+    kinds = [found[f"poolkeeper_conditions[{kind}]"] for kind in ("capacity", "stuck", "contended")]
+    assert kinds == [2, 1, 0]
+    assert 180 <= found["poolkeeper_notification_lag_seconds"] < 240
+
+
 def test_a_proxy_does_not_open_them_to_the_world(anybody: httpx.Client) -> None:
     answer = anybody.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
