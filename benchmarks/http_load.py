@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 END = b"\r\n\r\n"
 LENGTH = b"content-length: "
+SHORTEST_NAP = 0.002  # seconds: what falls due meanwhile is sent together, late by that much
 
 
 @dataclass(slots=True)
@@ -101,6 +102,8 @@ class Connection(asyncio.Protocol):
         del error
         if self._busy:
             self._load.broke()
+        else:
+            self._load.ended(self)
 
 
 class _Load:
@@ -139,6 +142,11 @@ class _Load:
             self.tally.with_yaml += 1
         self.tally.seconds = self._loop.time() - self._started
 
+    def ended(self, connection: Connection) -> None:
+        """The server has closed one that was idle."""
+        if connection in self._free:
+            self._free.remove(connection)
+
     def broke(self) -> None:
         self._open -= 1
         self.tally.broken += 1
@@ -160,7 +168,8 @@ class _Load:
                 break
             self._send(self._free.popleft(), due)
         if again and self._rate is not None and self._requests:
-            self._loop.call_later(0.002, self._pump)
+            due = self._started + self._sent / self._rate
+            self._loop.call_at(max(due, now + SHORTEST_NAP), self._pump)
 
 
 async def run(
