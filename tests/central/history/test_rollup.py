@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from central.history.rollup import ROLLUP_LOCK, ROLLUPS, _step, roll_up
+from central.history.rollup import ROLLUP_LOCK, _step, roll_up
+from central.history.rollup_sql import ROLLUPS
 
 BASE = "date_trunc('hour', now()::timestamp) - interval '2 hours'"
 NAN = float("nan")
