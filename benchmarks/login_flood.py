@@ -53,21 +53,7 @@ async def _measure(url: str, members: list[Member], options: argparse.Namespace)
     warm = list(islice(beats, 10 * NODES))  # some seconds: a short burst is faster than what lasts
     full = await http_load.run(url, warm, connections=CONNECTIONS)
     rate = options.rate or full.rate / 2
-    windows: dict[str, list[http_load.Tally]] = {"quiet": [], "flooded": []}
-    flood, refused = logins(url), Counter[int]()
-    loop, intruder = asyncio.get_running_loop(), ProcessPoolExecutor(1, get_context("spawn"))
-    await loop.run_in_executor(intruder, wrong_logins, url, [], 1)  # it has begun, and imported
-    for pair in range(options.pairs):
-        for kind in ("quiet", "flooded") if pair % 2 else ("flooded", "quiet"):
-            window = _window(url, beats, rate, options.seconds)
-            if kind == "quiet":
-                windows[kind].append(await window)
-                continue
-            share = list(islice(flood, LOGINS // options.pairs))
-            wrong = loop.run_in_executor(intruder, wrong_logins, url, share, options.seconds)
-            seen, told = await asyncio.gather(window, wrong)
-            windows[kind].append(seen)
-            refused += told
+    windows, refused = await _in_turn(url, beats, rate, options)
     medians = {
         f"{kind}_{name}_ms": round(statistics.median(tally.percentile(p) for tally in seen), 1)
         for kind, seen in windows.items()
@@ -84,6 +70,28 @@ async def _measure(url: str, members: list[Member], options: argparse.Namespace)
         **medians,
         "ratio": round(medians["flooded_p99_ms"] / medians["quiet_p99_ms"], 3),
     }
+
+
+async def _in_turn(
+    url: str, beats: Iterator[bytes], rate: float, options: argparse.Namespace
+) -> tuple[dict[str, list[http_load.Tally]], Counter[int]]:
+    """The windows of both kinds, and what the wrong logins were answered."""
+    windows: dict[str, list[http_load.Tally]] = {"quiet": [], "flooded": []}
+    flood, refused, loop = logins(url), Counter[int](), asyncio.get_running_loop()
+    with ProcessPoolExecutor(1, get_context("spawn")) as intruder:
+        await loop.run_in_executor(intruder, wrong_logins, url, [], 1)  # it has begun, and imported
+        for pair in range(options.pairs):
+            for kind in ("quiet", "flooded") if pair % 2 else ("flooded", "quiet"):
+                window = _window(url, beats, rate, options.seconds)
+                if kind == "quiet":
+                    windows[kind].append(await window)
+                    continue
+                share = list(islice(flood, LOGINS // options.pairs))
+                wrong = loop.run_in_executor(intruder, wrong_logins, url, share, options.seconds)
+                seen, told = await asyncio.gather(window, wrong)
+                windows[kind].append(seen)
+                refused += told
+    return windows, refused
 
 
 def wrong_logins(url: str, share: list[bytes], seconds: int) -> Counter[int]:

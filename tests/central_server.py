@@ -55,11 +55,14 @@ class RunningCentral:
 
     def push(self, node: str, yaml: str, **params: Any) -> Pushed:
         """Give a node a configuration, which must be accepted."""
-        answer = self.operator().put(
-            f"/v1/nodes/{node}/config", content=yaml.encode(), params=params, headers=YAML
-        )
+        answer = self.try_push(node, yaml, **params)
         assert answer.status_code == 200, answer.text
         return Pushed.model_validate_json(answer.content)
+
+    def try_push(self, node: str, yaml: str, **params: Any) -> httpx.Response:
+        """Give a node a configuration; whatever is answered."""
+        path = f"/v1/nodes/{node}/config"
+        return self.operator().put(path, content=yaml.encode(), params=params, headers=YAML)
 
     def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """What the database holds."""

@@ -303,16 +303,3 @@ def test_one_replays_at_a_time() -> None:
     assert refused == ["busy"]
     with desk.turn():  # free again
         pass
-
-
-def test_a_review_points_at_keys_that_the_agent_is_too_old_for(store: RunningCentral) -> None:
-    def _too_old() -> list[dict[str, Any]]:
-        warnings = ask(store, "review", newer).json()["warnings"]
-        return [warning for warning in warnings if "too old" in warning["message"]]
-
-    newer = SCALED.replace("target: 70", "target: 70, headroom: 1")
-    assert _too_old() == []
-    store.execute("UPDATE node_state SET capabilities = '{config.v1}'")
-    (warning,) = _too_old()
-    assert warning["path"] == "pools[0].policies[1].headroom"
-    assert newer.splitlines()[warning["line"] - 1][warning["column"] - 1 :].startswith("headroom")

@@ -1,16 +1,14 @@
 """Configurations over HTTP: every push a version, one active, rows projected from the YAML."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from shared.config.hashing import config_hash
-from tests.central_server import YAML, RunningCentral, eventually
-from tests.heartbeats import CONFIG, WEB, analytics, beat
+from tests.central_server import YAML, RunningCentral
+from tests.heartbeats import CONFIG, WEB
 
 BATCH = WEB.replace("web", "batch")
 TWO_POOLS = (
@@ -237,164 +235,6 @@ def test_retry_is_for_what_was_refused(store: RunningCentral) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "not_failed")
 
 
-# what a push may do to running instances --------------------------------------------------------
-
-
-def report_size(store: RunningCentral, size: int) -> None:
-    with store.client(store.create_node("n2")) as agent:
-        store.push("n2", CONFIG)
-        agent.post("/v1/heartbeat", json=beat(1, analytics(1, current_instances=size)))
-
-
-SHRINKS = [
-    ("max: 20", "max: 12", 0, 200),  # exactly the size: nothing is lost
-    ("max: 20", "max: 11", 0, 409),
-    ("max: 20", "max: 3", 8, 409),
-    ("max: 20", "max: 3", 9, 200),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "allowed", "status"), SHRINKS)
-def test_a_push_shows_its_blast_radius(
-    store: RunningCentral, old: str, new: str, allowed: int, status: int
-) -> None:
-    report_size(store, 12)
-    answer = put(store, CONFIG.replace(old, new), "n2", allow_shrink=allowed)
-    assert answer.status_code == status
-    if new == "max: 3" and status == 409:
-        assert answer.json()["error"] == (
-            "This configuration terminates 9 of 12 instances in web now: add --allow-shrink 9 if "
-            "that is meant."
-        )
-
-
-EVERY_DAY = "schedules:\n  - {name: s, start: '00:00', end: '24:00', target_instances: 4, mode: "
-LEASE = (
-    "overrides:\n  - {pool: web, target_instances: 4, until: 2199-01-01T00:00:00Z, reason: test}\n"
-)
-CEILINGS = {
-    "a schedule's ceiling": (EVERY_DAY + "at_most}\n", True),
-    "an exact schedule": (EVERY_DAY + "exactly}\n", True),
-    "a schedule's floor": (EVERY_DAY + "at_least}\n", False),
-    "a schedule that is over": (EVERY_DAY + "at_most, until: 2026-01-01}\n", False),
-    "an override": (LEASE, True),
-    "an override that is over": (LEASE.replace("2199", "2025"), False),
-}
-
-
-@pytest.mark.parametrize(("addition", "terminates"), CEILINGS.values(), ids=CEILINGS.keys())
-def test_the_blast_radius_is_that_of_the_bounds_in_force(
-    store: RunningCentral, addition: str, terminates: bool
-) -> None:
-    report_size(store, 12)
-    answer = put(store, CONFIG + addition, "n2")
-    assert (answer.status_code, "terminates 8 of 12" in answer.text) == (
-        (409, True) if terminates else (200, False)
-    )
-
-
-@pytest.mark.parametrize("mode", ["observe", "paused"])
-def test_a_pool_that_is_not_resized_loses_nothing(store: RunningCentral, mode: str) -> None:
-    report_size(store, 12)
-    calm = CONFIG.replace("max: 20", "max: 3") + f"    mode: {mode}\n"
-    assert put(store, calm, "n2").status_code == 200
-
-
-# whose a pool is -------------------------------------------------------------------------------
-
-
-def test_a_pool_of_another_node_is_refused(store: RunningCentral) -> None:
-    store.push("n1", CONFIG)
-    store.create_node("n2")
-    answer = put(store, CONFIG, "n2")
-    assert (answer.status_code, answer.json()["code"]) == (409, "pool_owned")
-    assert "belongs to node n1" in answer.json()["error"]
-
-
-OWNER_LOCKED = (
-    "SELECT 1 FROM node_state s JOIN nodes n ON n.id = s.node_id WHERE n.name = 'n1' "
-    "FOR UPDATE OF s"
-)
-OWNERS = [("ACTIVE", 409), ("ERROR", 409), ("OFFLINE", 200), ("INACTIVE", 200)]
-
-
-@pytest.mark.parametrize(("status", "answered"), OWNERS)
-def test_a_pool_is_only_taken_from_a_silent_node(
-    store: RunningCentral, status: str, answered: int
-) -> None:
-    store.push("n1", CONFIG)
-    store.execute(f"UPDATE nodes SET status = '{status}' WHERE name = 'n1'")
-    store.create_node("n2")
-    assert put(store, CONFIG, "n2", take_over=True).status_code == answered
-
-
-def test_a_pool_is_taken_from_a_node_that_said_goodbye(store: RunningCentral) -> None:
-    with store.client(store.create_node("owner")) as owner:
-        pushed = store.push("owner", CONFIG)
-        running = {"running_hash": pushed.config_hash}
-        owner.post("/v1/heartbeat", json=beat(1, config=running))
-        assert put(store, CONFIG, take_over=True).status_code == 409
-        owner.post("/v1/heartbeat", json=beat(2, config=running, goodbye=True))
-        assert put(store, CONFIG).status_code == 409
-        assert put(store, CONFIG, take_over=True).status_code == 200
-        again = owner.post("/v1/heartbeat", json=beat(3, config=running)).json()
-        assert again["observe_pools"] == [WEB], "a node that starts again must not resize it"
-
-
-def test_a_node_that_was_never_heard_releases_what_its_yaml_no_longer_names(
-    store: RunningCentral,
-) -> None:
-    store.push("n1", CONFIG)
-    store.create_node("n2")
-    assert put(store, CONFIG, "n2").status_code == 409
-    store.push("n1", "version: 1\npools: []\n")
-    assert put(store, CONFIG, "n2").status_code == 200
-
-
-def test_a_pool_may_be_claimed_once_its_owner_runs_without_it(store: RunningCentral) -> None:
-    with store.client(store.create_node("owner")) as owner:
-        pushed = store.push("owner", CONFIG)
-        owner.post("/v1/heartbeat", json=beat(1, config={"running_hash": pushed.config_hash}))
-        without = store.push("owner", "version: 1\npools: []\n")
-        assert put(store, CONFIG).status_code == 409
-        owner.post("/v1/heartbeat", json=beat(2, config={"running_hash": without.config_hash}))
-    assert put(store, CONFIG).status_code == 200
-    (row,) = store.rows("SELECT n.name, p.retired_at FROM pools p JOIN nodes n ON n.id = node_id")
-    assert row == {"name": "n1", "retired_at": None}
-
-
-def test_a_pool_is_taken_from_an_offline_node_and_its_owner_hears_it(
-    store: RunningCentral,
-) -> None:
-    with store.client(store.create_node("owner")) as owner:
-        store.push("owner", CONFIG)
-        store.execute("UPDATE nodes SET status = 'OFFLINE' WHERE name = 'owner'")
-        assert put(store, CONFIG).status_code == 409
-        assert put(store, CONFIG, take_over=True).status_code == 200
-        later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
-        answer = owner.post("/v1/heartbeat", json=beat(1, analytics(1, timestamp=later))).json()
-        assert answer["observe_pools"] == [WEB]
-        assert [r["code"] for r in answer["rejected"]] == ["unknown_pool"]
-        store.push("owner", "version: 1\npools: []\n")
-        assert owner.post("/v1/heartbeat", json=beat(2)).json()["observe_pools"] == []
-    (row,) = store.rows("SELECT details FROM audit_logs WHERE action = 'POOL_TAKEN_OVER'")
-    assert WEB in row["details"]
-
-
-def test_a_take_over_waits_for_a_heartbeat_before_it_locks_a_pool(store: RunningCentral) -> None:
-    store.push("n1", CONFIG)
-    store.create_node("n2")
-    waits = "SELECT 1 FROM pg_locks WHERE NOT granted"
-    with ThreadPoolExecutor(1) as thread:
-        with store.whole.engine.begin() as ingest:
-            ingest.execute(text("SET LOCAL lock_timeout = '3s'"))
-            ingest.execute(text(OWNER_LOCKED))
-            answer = thread.submit(put, store, CONFIG, "n2", take_over=True)
-            eventually(lambda: store.rows(waits))
-            ingest.execute(text("UPDATE pools SET current_instances = 5"))
-        assert answer.result(10).status_code == 200
-
-
 # all or nothing --------------------------------------------------------------------------------
 
 
@@ -415,28 +255,3 @@ def test_a_change_whose_audit_fails_does_not_happen(store: RunningCentral) -> No
     assert "full" not in answer.text
     assert operator.get("/v1/nodes/n1/config").text == CONFIG
     assert store.rows("SELECT name FROM pools") == [{"name": "web"}]
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "status"), [(["config.v1"], 409), (["config.v1", "config.headroom"], 200)]
-)
-def test_a_key_is_not_pushed_to_an_agent_that_is_too_old_for_it(
-    store: RunningCentral, capabilities: list[str], status: int
-) -> None:
-    policy = "{name: cpu, type: target_tracking, metric: CpuUtilization, target: 60, headroom: 1}"
-    newer = f"{CONFIG}    policies: [{policy}]\n"
-    with store.client(store.create_node("n2")) as agent:
-        able = {"capabilities": capabilities, "agent_version": "0.9.0"}
-        assert agent.post("/v1/heartbeat", json=beat(1, **able)).status_code == 200
-    assert put(store, CONFIG, "n2").status_code == 200
-    answer = put(store, newer, "n2")
-    assert answer.status_code == status, answer.text
-    if status == 409:
-        refusal = answer.json()
-        assert refusal["code"] == "too_old"
-        assert refusal["error"] == (
-            "The agent of n2 (0.9.0) does not know pools[0].policies[0].headroom: "
-            "upgrade it first, or leave that out."
-        )
-        assert refusal["details"] == [{"path": "pools[0].policies[0].headroom"}]
-        assert store.operator().get("/v1/nodes/n2").json()["active_hash"] == config_hash(CONFIG)
